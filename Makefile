@@ -1,0 +1,66 @@
+# Every target sets up what it needs in .venv; nothing is installed outside this folder.
+PYTHON ?= $(shell command -v python3.12 || command -v python3.11 || command -v python3)
+PHOTO ?=
+ONCE ?=
+DATA ?= ../shared/data
+
+BIN := .venv/bin
+PIP := -m pip install --quiet --disable-pip-version-check --no-input --require-hashes
+PYTHON_FITS := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 12))
+
+.PHONY: demo test check format train bench clean
+.DEFAULT_GOAL := demo
+
+demo: .venv/local  ## diagnose PHOTO (or a drawn sample), then serve until Ctrl-C; ONCE=1 stops instead
+	@$(BIN)/frond demo $(if $(PHOTO),"$(PHOTO)") $(if $(ONCE),--once)
+
+test: .venv/test  ## every test that this machine can run; it says what it leaves out
+	@$(BIN)/python -m pytest
+
+check: .venv/test  ## what a reviewer would otherwise have to say
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+
+format: .venv/test
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+train: .venv-training/ready .venv/local  ## the shipped model again, from DATA; about 40 minutes on two idle cores
+	@.venv-training/bin/python -m training.train --data "$(DATA)/plantvillage" --out build/classifier.pt
+	@.venv-training/bin/python -m training.export --checkpoint build/classifier.pt --release model_repository/classifier/1
+	@$(BIN)/python -m training.calibrate --release model_repository/classifier/1 \
+		--data "$(DATA)/plantvillage" --field "$(DATA)/field"
+
+bench: .venv/local  ## throughput and latency of the running code on this machine
+	@$(BIN)/python -m loadtest.bench
+
+clean:  ## everything that was made here; the added models and the local database too
+	@if [ -x $(BIN)/frond ]; then $(BIN)/frond down; fi
+	@rm -rf .venv .venv-training .frond build client/build client/src/*.egg-info *.egg-info
+	@rm -rf .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+.venv/python:
+	@"$(PYTHON)" -c "$(PYTHON_FITS)" || { \
+		echo "Frond's local runtime needs Python 3.11 or 3.12 (Triton's stub needs NumPy 1.26); '$(PYTHON)' is another." >&2; \
+		echo "Name one: make PYTHON=/path/to/python3.11" >&2; exit 1; }
+	@"$(PYTHON)" -m venv .venv
+	@touch $@
+
+.venv/local: .venv/python requirements/local.txt requirements/tritonserver.txt pyproject.toml client/pyproject.toml
+	@echo "Setting up .venv …"
+	@$(BIN)/python $(PIP) -r requirements/local.txt
+	@$(BIN)/python $(PIP) --no-deps -r requirements/tritonserver.txt
+	@$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --config-settings editable_mode=compat \
+		-e client -e .
+	@touch $@
+
+.venv/test: .venv/local requirements/test.txt
+	@$(BIN)/python $(PIP) -r requirements/test.txt
+	@touch $@
+
+.venv-training/ready: requirements/training.txt
+	@"$(PYTHON)" -m venv .venv-training
+	@.venv-training/bin/python $(PIP) -r requirements/training.txt
+	@touch $@
