@@ -1,0 +1,1 @@
+"""Train, export, calibrate; nothing here is needed to serve."""
