@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 from tqdm import tqdm
@@ -18,6 +18,9 @@ from tqdm import tqdm
 from training.cutout import cut_out
 from training.dataset import BACKGROUND, Split
 from training.outliers import draw_outliers, shuffle_tiles
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 NEW_BACKGROUND_SHARE = 0.4  # of the leaves whose outline is known
 OUTLIERS_PER_EPOCH = 360  # drawn pictures, about two classes' worth

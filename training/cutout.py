@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
-from numpy.typing import NDArray
 from scipy import ndimage
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 BORDER_PIXELS = 6  # the lab background shows at least here
 MIN_LEAF_SHARE, MAX_LEAF_SHARE = 0.12, 0.75  # outside, the outline is likely wrong

