@@ -1,0 +1,1 @@
+"""Frond's HTTP service: identity, idempotency and limits in front of Triton."""

@@ -1,0 +1,1 @@
+"""Who calls: JSON Web Tokens checked against public keys."""

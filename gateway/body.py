@@ -1,0 +1,76 @@
+"""Request bodies read as they arrive, under a cap."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, TypeVar
+
+from pydantic import BaseModel, ValidationError
+from starlette.requests import ClientDisconnect
+
+from gateway.envelope import describe
+from gateway.errors import (
+    BodyTooLargeError,
+    ClientGoneError,
+    DeadlineError,
+    InvalidHeaderError,
+    InvalidRequestError,
+    MalformedRequestError,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from starlette.requests import Request
+
+    from gateway.deadline import Deadline
+
+ModelT = TypeVar("ModelT", bound=BaseModel)
+
+
+async def chunks(request: Request, max_bytes: int, deadline: Deadline) -> AsyncIterator[bytes]:
+    """The body in pieces. Refuses a body that says it is too large before reading, any other one when it gets so."""
+    check_length(request.headers.get("content-length"), max_bytes)
+    received = 0
+    stream = request.stream()
+    while chunk := await next_chunk(stream, deadline):
+        received += len(chunk)
+        if received > max_bytes:
+            raise BodyTooLargeError(f"The body may have {max_bytes} bytes.")
+        yield chunk
+
+
+async def read(request: Request, max_bytes: int, deadline: Deadline) -> bytes:
+    return b"".join([chunk async for chunk in chunks(request, max_bytes, deadline)])
+
+
+def check_length(content_length: str | None, max_bytes: int) -> None:
+    if content_length is None:
+        return
+    if not (content_length.isascii() and content_length.isdigit()):
+        raise InvalidHeaderError("Content-Length must be a whole number.")
+    if int(content_length) > max_bytes:
+        raise BodyTooLargeError(
+            f"The body may have {max_bytes} bytes; this one says that it has {int(content_length)}."
+        )
+
+
+async def next_chunk(stream: AsyncIterator[bytes], deadline: Deadline) -> bytes:
+    """Starlette ends the stream with an empty piece."""
+    try:
+        async with asyncio.timeout(deadline.remaining()):
+            return await anext(stream, b"")
+    except TimeoutError as error:
+        raise DeadlineError("The deadline passed while the body was on its way.") from error
+    except ClientDisconnect as error:
+        raise ClientGoneError("The client hung up.") from error
+
+
+def validate(model: type[ModelT], content: bytes) -> ModelT:
+    """Strictly: a number in quotes is no number. Malformed JSON is a 400, a field that breaks the contract a 422."""
+    try:
+        return model.model_validate_json(content, strict=True, by_alias=True, by_name=False)
+    except ValidationError as error:
+        details = error.errors(include_url=False, include_context=False, include_input=False)
+        is_json = all(detail["type"] != "json_invalid" for detail in details)
+        raise (InvalidRequestError if is_json else MalformedRequestError)(describe(details)) from error

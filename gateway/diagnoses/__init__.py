@@ -1,0 +1,1 @@
+"""`POST /v1/ai-inference`: photos in, one diagnosis out, once for each idempotency key."""

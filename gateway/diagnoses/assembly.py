@@ -1,0 +1,64 @@
+"""The model's answer for the readable photos → the diagnosis of the whole request."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import TYPE_CHECKING, Any
+
+from pydantic import ValidationError
+
+from frond.types import Diagnosis, ImageDiagnosis
+from gateway.errors import ModelAnswerError, UnreadableImagesError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from frond.types import Error
+    from gateway.diagnoses.protocols import ModelAnswer, Order
+
+
+def assemble(order: Order, faults: Sequence[Error | None], answer: ModelAnswer) -> Diagnosis:
+    """`faults`: of each photo of the order what kept it from the model; the model answers for the others, in order.
+
+    Raises `UnreadableImagesError` when no photo could be read, `ModelAnswerError` for what is not the contract.
+    """
+    try:
+        content = json.loads(answer.content)
+        content["images"] = [image.model_dump(by_alias=True) for image in images_of(order, faults, content["images"])]
+        content["timingMs"] = timing(order, answer, content["timingMs"])
+        diagnosis = Diagnosis.model_validate(content)
+    except (ValidationError, ValueError, KeyError, TypeError, StopIteration) as error:
+        raise ModelAnswerError("The model gave no answer of the agreed form.") from error
+    refuse_if_unreadable([image.error for image in diagnosis.images])
+    return diagnosis
+
+
+def images_of(order: Order, faults: Sequence[Error | None], from_model: list[Any]) -> list[ImageDiagnosis]:
+    if len(from_model) != faults.count(None):
+        raise ValueError(f"{len(from_model)} images for {faults.count(None)} photos")
+    answers = iter(from_model)
+    return [
+        ImageDiagnosis(sha256=photo.sha256, predictions=[], error=fault)
+        if fault is not None
+        else ImageDiagnosis.model_validate({"sha256": photo.sha256, **next(answers)})
+        for photo, fault in zip(order.photos, faults, strict=True)
+    ]
+
+
+def refuse_if_unreadable(faults: Sequence[Error | None]) -> None:
+    """All photos failing is a failed request, with the first one's code."""
+    if (first := faults[0]) is not None and None not in faults:
+        raise UnreadableImagesError(f"No photo can be read. The first one: {first.message}", first.code)
+
+
+def timing(order: Order, answer: ModelAnswer, by_model: dict[str, float]) -> dict[str, float]:
+    """Milliseconds; what the call took beyond decoding and inferring was waiting."""
+    call = answer.seconds * 1000
+    stages = {
+        "queue": max(0.0, call - by_model["decode"] - by_model["infer"]),
+        "decode": by_model["decode"],
+        "infer": by_model["infer"],
+        "total": (time.monotonic() - order.received_at) * 1000,
+    }
+    return {stage: round(milliseconds, 3) for stage, milliseconds in stages.items()}

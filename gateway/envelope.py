@@ -1,0 +1,93 @@
+"""The envelope of every answer, and the one place that renders errors into it."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from frond.types import DiagnosisResponse, Error
+from gateway.errors import GatewayError, InvalidRequestError, MethodNotAllowedError, NotFoundError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from fastapi import FastAPI
+    from pydantic_core import ErrorDetails
+    from starlette.requests import Request
+
+    from frond.types import Diagnosis
+
+JSON = "application/json"
+MAX_FINDINGS = 5
+
+
+def success_body(request_id: str, result: Diagnosis) -> bytes:
+    return DiagnosisResponse(success=True, request_id=request_id, result=result).model_dump_json(by_alias=True).encode()
+
+
+def failure_body(request_id: str, error: GatewayError) -> bytes:
+    return (
+        DiagnosisResponse(success=False, request_id=request_id, error=wire_error(error))
+        .model_dump_json(by_alias=True)
+        .encode()
+    )
+
+
+def wire_error(error: GatewayError) -> Error:
+    return Error(
+        category=error.category,
+        code=error.code,
+        message=str(error),
+        retryable=error.retryable,
+        retry_after_ms=error.retry_after_ms,
+    )
+
+
+def failure_response(request_id: str, error: GatewayError) -> Response:
+    response = Response(failure_body(request_id, error), error.status, media_type=JSON)
+    if error.retry_after_ms is not None:
+        response.headers["Retry-After"] = str(math.ceil(error.retry_after_ms / 1000))  # RFC 9110 knows whole seconds
+    if error.status == 401:
+        response.headers["WWW-Authenticate"] = "Bearer"
+    return response
+
+
+def describe(details: Sequence[ErrorDetails]) -> str:
+    """pydantic's findings: the field and what is wrong with it, never the value."""
+    found = [f"{'.'.join(map(str, detail['loc'])) or 'request'}: {detail['msg']}" for detail in details[:MAX_FINDINGS]]
+    return "; ".join(found)
+
+
+def install(app: FastAPI) -> None:
+    """Render what routes raise, and what Starlette and FastAPI raise of their own."""
+
+    async def on_gateway_error(request: Request, error: Exception) -> Response:
+        assert isinstance(error, GatewayError)
+        request.state.error = error
+        return failure_response(request.state.request_id, error)
+
+    async def on_http_exception(request: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)
+        response = await on_gateway_error(request, from_http(error))
+        response.headers.update(error.headers or {})
+        return response
+
+    async def on_request_validation(request: Request, error: Exception) -> Response:
+        assert isinstance(error, RequestValidationError)
+        return await on_gateway_error(request, InvalidRequestError(describe(error.errors())))
+
+    app.add_exception_handler(GatewayError, on_gateway_error)
+    app.add_exception_handler(HTTPException, on_http_exception)
+    app.add_exception_handler(RequestValidationError, on_request_validation)
+
+
+def from_http(error: HTTPException) -> GatewayError:
+    if error.status_code == 404:
+        return NotFoundError("There is nothing at this path.")
+    if error.status_code == 405:
+        return MethodNotAllowedError("This path does not know the method.")
+    return InvalidRequestError(str(error.detail))

@@ -1,0 +1,69 @@
+"""Readiness: every part checked, the result kept for a moment so that probes are cheap."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from gateway.errors import GatewayError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from gateway.health.protocols import Probe
+
+logger = logging.getLogger(__name__)
+
+FRESH_SECONDS = 1.0
+
+
+class Lifecycle:
+    """Whether the process has been asked to go; shared with the signal handler."""
+
+    def __init__(self) -> None:
+        self.is_draining = False
+
+
+@dataclass(frozen=True, slots=True)
+class Readiness:
+    """The parts, each with what is wrong with it or None."""
+
+    parts: Mapping[str, str | None]
+    is_draining: bool
+
+    @property
+    def is_ready(self) -> bool:
+        return not self.is_draining and not any(self.parts.values())
+
+
+class ReadinessService:
+    """However many ask at once, the parts are checked once."""
+
+    def __init__(self, lifecycle: Lifecycle, probes: Mapping[str, Probe]) -> None:
+        self._lifecycle = lifecycle
+        self._probes = probes
+        self._lock = asyncio.Lock()
+        self._parts: Mapping[str, str | None] = {}
+        self._fresh_until = 0.0
+
+    async def readiness(self) -> Readiness:
+        async with self._lock:
+            if time.monotonic() >= self._fresh_until:
+                faults = await asyncio.gather(*map(fault_of, self._probes.values()))
+                self._parts = dict(zip(self._probes, faults, strict=True))
+                self._fresh_until = time.monotonic() + FRESH_SECONDS
+        return Readiness(self._parts, self._lifecycle.is_draining)
+
+
+async def fault_of(probe: Probe) -> str | None:
+    try:
+        await probe.check()
+    except GatewayError as error:
+        return f"{error.code}: {error}"
+    except Exception:
+        logger.exception("a probe failed")
+        return "the probe failed; see the log"
+    return None

@@ -1,0 +1,1 @@
+"""Photos sent ahead: signed URLs, and the local disk behind them."""

@@ -1,0 +1,66 @@
+"""The OpenAPI document is the contract of `frond.types`."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from pydantic.json_schema import models_json_schema
+
+from frond.types import DiagnosisRequest, DiagnosisResponse, MultipartDetails, UploadRequest, UploadResponse
+from gateway.app import create_app
+from tests.gateways import SigningKey, settings_in
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from pydantic import BaseModel
+
+
+@pytest.fixture
+def document(tmp_path: Path) -> dict[str, Any]:
+    return create_app(settings_in(tmp_path, SigningKey())).openapi()
+
+
+def test_the_schemas_are_those_of_the_types(document: dict[str, Any]) -> None:
+    models: list[type[BaseModel]] = [
+        DiagnosisRequest,
+        MultipartDetails,
+        DiagnosisResponse,
+        UploadRequest,
+        UploadResponse,
+    ]
+    _, expected = models_json_schema(
+        [(model, "validation") for model in models], ref_template="#/components/schemas/{model}"
+    )
+    schemas = document["components"]["schemas"]
+    assert {name: schemas.get(name) for name in expected["$defs"]} == expected["$defs"]
+
+
+def test_both_forms_of_the_request_are_described(document: dict[str, Any]) -> None:
+    content = document["paths"]["/v1/ai-inference"]["post"]["requestBody"]["content"]
+    assert set(content) == {"application/json", "multipart/form-data"}
+
+
+def test_what_acts_for_a_user_asks_for_a_token(document: dict[str, Any]) -> None:
+    secured = {path for path, item in document["paths"].items() if item.get("post", {}).get("security")}
+    assert secured == {"/v1/ai-inference", "/v1/uploads"}
+
+
+def test_every_failure_of_the_api_has_the_envelope(document: dict[str, Any]) -> None:
+    for path, operations in document["paths"].items():
+        if path.startswith("/health"):
+            continue
+        for operation in operations.values():
+            failures = {status: answer for status, answer in operation["responses"].items() if status >= "400"}
+            assert {"403", "422", "500"} <= set(failures)
+            for answer in failures.values():
+                reference = answer["content"]["application/json"]["schema"]["$ref"]
+                assert reference.rpartition("/")[2] in {"DiagnosisResponse", "UploadResponse"}
+
+
+def test_every_reference_leads_somewhere(document: dict[str, Any]) -> None:
+    text = json.dumps(document)
+    names = {part.partition('"')[0] for part in text.split("#/components/schemas/")[1:]}
+    assert names <= set(document["components"]["schemas"])

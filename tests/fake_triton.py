@@ -1,0 +1,68 @@
+"""A gRPC server that speaks Triton's protocol and answers what a test tells it to."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import struct
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+import grpc
+from tritonclient.grpc import service_pb2, service_pb2_grpc
+
+from tests.gateways import photo_answer
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+
+class FakeTriton(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ignore[misc]
+    """`requests` are the ones that came; `failure` is the status to end them with; `gate` holds them."""
+
+    def __init__(self) -> None:
+        self.requests: list[Any] = []
+        self.failure: tuple[grpc.StatusCode, str] | None = None
+        self.gate: asyncio.Event | None = None
+        self.arrived = asyncio.Event()
+        self.cancelled = asyncio.Event()
+        self.output = b""
+
+    async def ModelInfer(self, request: Any, context: Any) -> Any:  # noqa: N802  (the protocol's name)
+        self.requests.append(request)
+        self.arrived.set()
+        try:
+            if self.gate is not None:
+                await self.gate.wait()
+        except asyncio.CancelledError:
+            self.cancelled.set()
+            raise
+        if self.failure is not None:
+            await context.abort(*self.failure)
+        answer = json.dumps(photo_answer(photos_of(request))).encode()
+        output = self.output or struct.pack("<I", len(answer)) + answer
+        return service_pb2.ModelInferResponse(raw_output_contents=[output])
+
+
+def photos_of(request: Any) -> list[bytes]:
+    """The elements of the BYTES tensor: four bytes of length before each."""
+    (raw,) = request.raw_input_contents
+    photos = []
+    while raw:
+        (length,) = struct.unpack_from("<I", raw)
+        photos.append(raw[4 : 4 + length])
+        raw = raw[4 + length :]
+    return photos
+
+
+@asynccontextmanager
+async def serving(fake: FakeTriton, address: str = "127.0.0.1:0") -> AsyncIterator[str]:
+    """Its address, host:port."""
+    server = grpc.aio.server(options=[("grpc.max_receive_message_length", -1), ("grpc.so_reuseport", 0)])
+    service_pb2_grpc.add_GRPCInferenceServiceServicer_to_server(fake, server)
+    port = server.add_insecure_port(address)
+    await server.start()
+    try:
+        yield f"127.0.0.1:{port}"
+    finally:
+        await server.stop(None)
