@@ -21,6 +21,8 @@ check: .venv/test  ## what a reviewer would otherwise have to say
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
+	@MYPYPATH=backends/onnxruntime $(BIN)/mypy backends/onnxruntime
+	@MYPYPATH=model_repository/diagnose/1 $(BIN)/mypy model_repository/diagnose/1/*.py
 
 format: .venv/test
 	@$(BIN)/ruff check --fix .

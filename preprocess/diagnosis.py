@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from preprocess.errors import ImageError
-from preprocess.probability import Logits, aggregate, leaf_energy, log_probabilities
+from preprocess.probability import Logits, aggregate, leaf_energy, leaf_log_odds, log_probabilities
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,10 +28,11 @@ class LogitsError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class _Opinion:
-    """What one photo says: log-probabilities [C], and whether it shows a leaf at all."""
+    """What one photo says: log-probabilities [C], whether it shows a leaf, and one like those the model knows."""
 
     log_probabilities: NDArray[np.float64]
     is_leaf: bool
+    is_familiar: bool
 
 
 def diagnose(release: Release, logits_by_photo: Sequence[Logits | ImageError], top_k: int) -> dict[str, Any]:
@@ -63,11 +64,22 @@ def _opinion(release: Release, logits: Logits) -> _Opinion:
         raise LogitsError(f"The logits have shape {logits.shape}; the release has {len(release.labels)} labels.")
     if not np.isfinite(logits).all():
         raise LogitsError("The logits are not finite.")
-    threshold = release.calibration.abstention.leaf_energy_threshold
-    is_background = int(logits.argmax()) == release.background
-    is_unlike_leaves = threshold is not None and float(leaf_energy(logits, release.background)) < threshold
     calibrated = log_probabilities(logits, release.calibration.temperature)
-    return _Opinion(calibrated, is_leaf=not (is_background or is_unlike_leaves))
+    return _Opinion(calibrated, _is_leaf(release, logits), _is_familiar(release, logits))
+
+
+def _is_leaf(release: Release, logits: Logits) -> bool:
+    lowest, background = release.calibration.abstention.leaf_log_odds_threshold, release.background
+    if background is None:
+        return True
+    if int(logits.argmax()) == background:
+        return False
+    return lowest is None or bool(leaf_log_odds(logits, background) >= lowest)
+
+
+def _is_familiar(release: Release, logits: Logits) -> bool:
+    lowest = release.calibration.abstention.leaf_energy_threshold
+    return lowest is None or bool(leaf_energy(logits, release.background) >= lowest)
 
 
 def _whole(release: Release, readable: list[_Opinion], top_k: int) -> dict[str, Any]:
@@ -77,12 +89,14 @@ def _whole(release: Release, readable: list[_Opinion], top_k: int) -> dict[str, 
     probabilities = aggregate(np.stack([opinion.log_probabilities for opinion in leaves or readable]))
     # Leaves that agree on nothing but their second choice, the background, are no leaf together.
     is_leaf = bool(leaves) and int(probabilities.argmax()) != release.background
-    return _answer(release, probabilities, top_k, is_leaf=is_leaf)
+    is_familiar = any(opinion.is_familiar for opinion in leaves)
+    return _answer(release, probabilities, top_k, is_leaf=is_leaf, is_familiar=is_familiar)
 
 
 def _photo(release: Release, opinion: _Opinion | ImageError, top_k: int) -> dict[str, Any]:
     if isinstance(opinion, _Opinion):
-        answer = _answer(release, np.exp(opinion.log_probabilities), top_k, is_leaf=opinion.is_leaf)
+        probabilities = np.exp(opinion.log_probabilities)
+        answer = _answer(release, probabilities, top_k, is_leaf=opinion.is_leaf, is_familiar=opinion.is_familiar)
         return {**answer, "error": None}
     error = {
         "category": "validation",
@@ -94,11 +108,13 @@ def _photo(release: Release, opinion: _Opinion | ImageError, top_k: int) -> dict
     return {"predictions": [], "abstained": False, "abstainReason": None, "error": error}
 
 
-def _answer(release: Release, probabilities: NDArray[np.float64], top_k: int, *, is_leaf: bool) -> dict[str, Any]:
+def _answer(
+    release: Release, probabilities: NDArray[np.float64], top_k: int, *, is_leaf: bool, is_familiar: bool
+) -> dict[str, Any]:
     reason = None
     if not is_leaf:
         reason = NOT_A_LEAF
-    elif probabilities.max() < release.calibration.abstention.min_confidence:
+    elif not is_familiar or probabilities.max() < release.calibration.abstention.min_confidence:
         reason = LOW_CONFIDENCE
     return {
         "predictions": _predictions(release, probabilities, top_k),

@@ -40,6 +40,12 @@ def leaf_energy(logits: Logits, background: int | None) -> NDArray[np.float64]:
     return _log_sum_exp(leaves)
 
 
+def leaf_log_odds(logits: Logits, background: int) -> NDArray[np.float64]:
+    """log p(any leaf) / p(background), [...], at temperature 1; higher means more like a leaf, known or not."""
+    odds: NDArray[np.float64] = leaf_energy(logits, background) - np.asarray(logits, dtype=np.float64)[..., background]
+    return odds
+
+
 def _log_sum_exp(values: NDArray[np.float64]) -> NDArray[np.float64]:
     highest = values.max(axis=-1, keepdims=True)
     total: NDArray[np.float64] = highest[..., 0] + np.log(np.exp(values - highest).sum(axis=-1))

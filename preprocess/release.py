@@ -34,11 +34,13 @@ class Label:
 class Abstention:
     """When an answer names no diagnosis to act on.
 
-    `background_label`: the label of photos without a leaf, if the model has one. `leaf_energy_threshold`: the lowest
-    `leaf_energy` of a leaf; None: not used. `min_confidence`: the lowest calibrated probability worth acting on.
+    `background_label`: the label of photos without a leaf, if the model has one. `leaf_log_odds_threshold`: the lowest
+    `leaf_log_odds` of a leaf. `leaf_energy_threshold`: the lowest `leaf_energy` of a leaf like those the model knows.
+    `min_confidence`: the lowest calibrated probability worth acting on. A threshold that is None is not used.
     """
 
     background_label: str | None
+    leaf_log_odds_threshold: float | None
     leaf_energy_threshold: float | None
     min_confidence: float
 
@@ -75,9 +77,12 @@ def read_release(folder: Path) -> Release:
     preprocessing = _read_preprocessing(folder / "preprocess.json")
     calibration = _read_calibration(folder / "calibration.json")
     release = Release(calibration.version, labels, preprocessing, calibration)
-    if calibration.abstention.background_label is not None and release.background is None:
+    abstention = calibration.abstention
+    if abstention.leaf_log_odds_threshold is not None and abstention.background_label is None:
+        raise ReleaseError(f"{folder / 'calibration.json'}: leafLogOddsThreshold needs a backgroundLabel")
+    if abstention.background_label is not None and release.background is None:
         raise ReleaseError(
-            f"{folder / 'calibration.json'}: backgroundLabel {calibration.abstention.background_label!r} is no label"
+            f"{folder / 'calibration.json'}: backgroundLabel {abstention.background_label!r} is no label"
         )
     return release
 
@@ -127,15 +132,19 @@ def _read_calibration(path: Path) -> Calibration:
 
 
 def _abstention(entry: Any, where: str) -> Abstention:
-    fields = _object(entry, ("backgroundLabel", "leafEnergyThreshold", "minConfidence"), where)
-    background, threshold = fields["backgroundLabel"], fields["leafEnergyThreshold"]
+    keys = ("backgroundLabel", "leafLogOddsThreshold", "leafEnergyThreshold", "minConfidence")
+    fields = _object(entry, keys, where)
+    background = fields["backgroundLabel"]
     return Abstention(
         background_label=None if background is None else _text(background, f"{where}: backgroundLabel"),
-        leaf_energy_threshold=None
-        if threshold is None
-        else _number(threshold, -MAX_ENERGY, MAX_ENERGY, f"{where}: leafEnergyThreshold"),
+        leaf_log_odds_threshold=_threshold(fields["leafLogOddsThreshold"], f"{where}: leafLogOddsThreshold"),
+        leaf_energy_threshold=_threshold(fields["leafEnergyThreshold"], f"{where}: leafEnergyThreshold"),
         min_confidence=_number(fields["minConfidence"], 0, 1, f"{where}: minConfidence"),
     )
+
+
+def _threshold(value: Any, where: str) -> float | None:
+    return None if value is None else _number(value, -MAX_ENERGY, MAX_ENERGY, where)
 
 
 def _read_json(path: Path) -> Any:

@@ -64,7 +64,8 @@ def registry(triton: RunningTriton, client: Any, models: Models) -> Iterator[Reg
 
 def write_release(folder: Path, version: str, labels: list[str] = LABELS) -> None:
     fields = [{"label": label, "crop": "Fig", "condition": label, "healthy": False} for label in labels]
-    abstention = {"backgroundLabel": None, "leafEnergyThreshold": None, "minConfidence": 0.4}
+    thresholds = {"leafLogOddsThreshold": None, "leafEnergyThreshold": None, "minConfidence": 0.4}
+    abstention = {"backgroundLabel": None, **thresholds}
     calibration = {"version": version, "temperature": 2.0, "calibrationError": 0.02, "abstention": abstention}
     (folder / "labels.json").write_text(json.dumps(fields))
     (folder / "preprocess.json").write_text(json.dumps({"size": SIZE, "cropFraction": 1, "interpolation": "bilinear"}))

@@ -81,6 +81,7 @@ def test_an_added_release_is_complete_and_has_no_traffic(repository: Path, candi
     assert (release.version, release.preprocessing.size, len(release.labels)) == (version, 32, 3)
     assert (release.calibration.temperature, release.calibration.calibration_error) == (1.0, None)
     assert release.background == 2
+    assert release.calibration.abstention.leaf_log_odds_threshold is None
     assert release.calibration.abstention.leaf_energy_threshold is None
     assert registry.read(repository).active == "1"
     assert any("made dynamic" in line for line in said)

@@ -23,11 +23,12 @@ LABELS = (
 def release(
     *,
     temperature: float = 1,
-    threshold: float | None = None,
+    log_odds: float | None = None,
+    energy: float | None = None,
     min_confidence: float = 0,
     background: str | None = BACKGROUND,
 ) -> Release:
-    abstention = Abstention(background, threshold, min_confidence)
+    abstention = Abstention(background, log_odds, energy, min_confidence)
     return Release("7", LABELS, Preprocessing(224), Calibration("7", temperature, 0.011, abstention))
 
 
@@ -43,7 +44,12 @@ def files() -> dict[str, Any]:
             "version": "7",
             "temperature": 1.0,
             "calibrationError": 0.011,
-            "abstention": {"backgroundLabel": BACKGROUND, "leafEnergyThreshold": None, "minConfidence": 0.0},
+            "abstention": {
+                "backgroundLabel": BACKGROUND,
+                "leafLogOddsThreshold": None,
+                "leafEnergyThreshold": None,
+                "minConfidence": 0.0,
+            },
         },
     }
 

@@ -117,10 +117,24 @@ def test_a_photo_whose_top_label_is_the_background_is_not_a_leaf() -> None:
     assert top(answer) == "Background"
 
 
-def test_a_photo_below_the_leaf_energy_threshold_is_not_a_leaf() -> None:
+def test_a_photo_whose_log_odds_of_a_leaf_are_too_low_is_not_a_leaf() -> None:
+    odds = float(np.log(np.exp([4, 1, 0]).sum())) - 3
+    almost = logits(4, 1, 3, 0)
+    assert outcome(diagnose(release(log_odds=odds - 0.01), [almost], 1)) == (False, None)
+    assert outcome(diagnose(release(log_odds=odds + 0.01), [almost], 1)) == (True, "not_a_leaf")
+
+
+def test_a_leaf_unlike_the_known_ones_is_low_confidence_however_sure_the_model_is() -> None:
     energy = float(np.log(np.exp([8, 1, 0]).sum()))
-    assert outcome(diagnose(release(threshold=energy - 0.01), [SURE_BLIGHT], 1)) == (False, None)
-    assert outcome(diagnose(release(threshold=energy + 0.01), [SURE_BLIGHT], 1)) == (True, "not_a_leaf")
+    assert outcome(diagnose(release(energy=energy - 0.01), [SURE_BLIGHT], 1)) == (False, None)
+    assert outcome(diagnose(release(energy=energy + 0.01), [SURE_BLIGHT], 1)) == (True, "low_confidence")
+
+
+def test_one_leaf_like_the_known_ones_is_enough_for_an_answer() -> None:
+    strange = logits(4, -3, -4, -4)
+    answer = diagnose(release(energy=5), [strange, SURE_BLIGHT], top_k=1)
+    assert [outcome(image) for image in answer["images"]] == [(True, "low_confidence"), (False, None)]
+    assert outcome(answer) == (False, None)
 
 
 def test_an_unsure_photo_is_low_confidence() -> None:
@@ -172,7 +186,8 @@ def test_no_predictions_cannot_be_asked_for() -> None:
 RELEASES = st.builds(
     release,
     temperature=st.floats(0.05, 20),
-    threshold=st.none() | st.floats(-10, 10),
+    log_odds=st.none() | st.floats(-10, 10),
+    energy=st.none() | st.floats(-10, 10),
     min_confidence=st.floats(0, 1),
 )
 PHOTOS = st.lists(

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from preprocess.probability import aggregate, leaf_energy, log_probabilities
+from preprocess.probability import aggregate, leaf_energy, leaf_log_odds, log_probabilities
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -79,6 +79,10 @@ def test_leaf_energy_is_the_log_sum_of_the_leaf_labels() -> None:
     logits = np.log(np.array([2.0, 100.0, 3.0]))
     assert leaf_energy(logits, 1) == pytest.approx(math.log(5))
     assert leaf_energy(logits, None) == pytest.approx(math.log(105))
+
+
+def test_leaf_log_odds_compare_the_leaves_with_the_background() -> None:
+    assert leaf_log_odds(np.log(np.array([2.0, 100.0, 3.0])) + 7, 1) == pytest.approx(math.log(5 / 100))
 
 
 def test_the_background_does_not_raise_the_leaf_energy() -> None:

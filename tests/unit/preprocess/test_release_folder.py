@@ -28,6 +28,7 @@ def test_what_is_not_measured_or_not_used_is_null(tmp_path: Path) -> None:
     contents["calibration.json"]["calibrationError"] = None
     contents["calibration.json"]["abstention"] = {
         "backgroundLabel": None,
+        "leafLogOddsThreshold": None,
         "leafEnergyThreshold": -3.5,
         "minConfidence": 0.4,
     }
@@ -73,6 +74,7 @@ WRONG: list[tuple[str, list[str | int], Any]] = [
     ("calibration.json", ["abstention"], None),
     ("calibration.json", ["abstention", "backgroundLabel"], "Not a label"),
     ("calibration.json", ["abstention", "leafEnergyThreshold"], float("nan")),
+    ("calibration.json", ["abstention", "leafLogOddsThreshold"], "1"),
     ("calibration.json", ["abstention", "leafEnergyThreshold"], True),
     ("calibration.json", ["abstention", "minConfidence"], None),
     ("calibration.json", ["abstention", "minConfidence"], 2),
@@ -120,3 +122,10 @@ def test_names_outside_of_ascii_are_kept(tmp_path: Path) -> None:
         json.dumps(contents["labels.json"], ensure_ascii=False), encoding="utf-8"
     )
     assert read_release(tmp_path).labels[0].condition == "Krautfäule"
+
+
+def test_log_odds_need_a_background_label_to_be_of(tmp_path: Path) -> None:
+    contents = files()
+    contents["calibration.json"]["abstention"].update(backgroundLabel=None, leafLogOddsThreshold=1.0)
+    with pytest.raises(ReleaseError, match="leafLogOddsThreshold"):
+        read_release(write(tmp_path, contents))
