@@ -28,8 +28,7 @@ def cut_out(photo: NDArray[np.uint8]) -> NDArray[np.uint8] | None:
     centre = np.median(chroma[edge], axis=0)
     distance = np.abs(chroma - centre).sum(axis=2)
     spread = float(np.median(distance[edge]))
-    mask = ndimage.binary_opening(distance > max(4 * spread, 0.04), iterations=2)
-    parts, count = ndimage.label(mask)
+    parts, count = ndimage.label(ndimage.binary_opening(distance > max(4 * spread, 0.04), iterations=2))
     if count == 0:
         return None
     largest = int(np.argmax(np.bincount(parts.ravel())[1:])) + 1
@@ -37,4 +36,5 @@ def cut_out(photo: NDArray[np.uint8]) -> NDArray[np.uint8] | None:
     if not MIN_LEAF_SHARE < leaf.mean() < MAX_LEAF_SHARE or leaf[edge].mean() > MAX_BORDER_SHARE:
         return None
     soft = ndimage.gaussian_filter(ndimage.binary_erosion(leaf).astype(np.float32), 1)
-    return (soft * 255).astype(np.uint8)
+    mask: NDArray[np.uint8] = (soft * 255).astype(np.uint8)
+    return mask

@@ -28,7 +28,8 @@ class Served(nn.Module):
         self.network = network
 
     def forward(self, image: Tensor) -> Tensor:
-        logits: Tensor = self.network(normalise(image.float().permute(0, 3, 1, 2)))  # TensorRT takes uint8 into a Cast only
+        pixels = image.float()  # first of all: TensorRT takes uint8 into a Cast only
+        logits: Tensor = self.network(normalise(pixels.permute(0, 3, 1, 2)))
         return logits
 
 

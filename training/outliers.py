@@ -23,7 +23,7 @@ def shuffle_tiles(random: np.random.Generator, picture: Picture, tiles: int) -> 
     cut = picture[: side * tiles, : side * tiles].reshape(tiles, side, tiles, side, 3).swapaxes(1, 2)
     shuffled = cut.reshape(tiles * tiles, side, side, 3)[random.permutation(tiles * tiles)]
     whole = shuffled.reshape(tiles, tiles, side, side, 3).swapaxes(1, 2).reshape(side * tiles, side * tiles, 3)
-    return np.asarray(Image.fromarray(whole).resize(picture.shape[:2]))
+    return np.asarray(Image.fromarray(whole).resize((picture.shape[1], picture.shape[0])))
 
 
 def _finish(random: np.random.Generator, picture: Image.Image) -> Picture:

@@ -1,0 +1,1 @@
+"""Load on a running Frond, and what it withstands."""
