@@ -12,6 +12,7 @@ import uuid
 import zlib
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import httpx2
@@ -70,10 +71,14 @@ class SigningKey:
 
 
 def claims_of(user: uuid.UUID = ALICE, **changes: Any) -> dict[str, Any]:
-    """Those of a good token; a change to None leaves a claim out."""
+    """Those of a good token; a change to None leaves a claim out, a timedelta is a time from now."""
     now = int(time.time())
     claims = {"sub": str(user), "iss": ISSUER, "aud": AUDIENCE, "role": "authenticated", "iat": now, "exp": now + 600}
-    return {name: value for name, value in (claims | changes).items() if value is not None}
+    claims |= {
+        name: now + int(value.total_seconds()) if isinstance(value, timedelta) else value
+        for name, value in changes.items()
+    }
+    return {name: value for name, value in claims.items() if value is not None}
 
 
 def write_keys(path: Path, *keys: SigningKey) -> Path:

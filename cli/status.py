@@ -1,0 +1,113 @@
+"""`frond status`: what each part of the local runtime is doing."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from stack import lock, processes
+from stack.errors import StackError
+from stack.model_repository import active_model
+from stack.paths import StatePaths
+from stack.state import PartStatus, Status, read_state, read_status
+
+EXIT_CODES = {"ready": 0, "not running": 3}
+DEGRADED = 4  # and while it starts or stops
+
+
+def status(*, as_json: Annotated[bool, typer.Option("--json", help="for programs")] = False) -> None:
+    """Show each part. Exit status: 0 everything is ready, 3 not running, 4 something is not ready."""
+    report = describe(StatePaths.default())
+    if as_json:
+        print(json.dumps(report, indent=2))
+    else:
+        _print(report)
+    raise typer.Exit(EXIT_CODES.get(report["state"], DEGRADED))
+
+
+def describe(paths: StatePaths) -> dict[str, Any]:
+    """The stack of this state folder as JSON; memory is the proportional share of all processes of a part."""
+    found = read_status(paths)
+    if found is None:
+        state = "starting" if lock.is_locked(paths.lock) else "not running"
+        return {"state": state, "gatewayUrl": None, "activeRelease": None, "memoryBytes": 0, "parts": []}
+    parts = [_part(part) for part in found.parts]
+    parts.append(_supervisor(found))
+    return {
+        "state": found.state,
+        "gatewayUrl": addresses.gateway_url if (addresses := read_state(paths)) else None,
+        "activeRelease": _active_release(paths),
+        "memoryBytes": sum(part["memoryBytes"] for part in parts),
+        "parts": parts,
+    }
+
+
+def _part(part: PartStatus) -> dict[str, Any]:
+    return {
+        "name": part.name,
+        "state": part.state,
+        "pid": part.process_id,
+        "restarts": part.restarts,
+        "uptimeSeconds": _uptime(part.started_at) if part.process_id else None,
+        "memoryBytes": _memory(part.process_id) if part.process_id else 0,
+        "address": part.address,
+        "note": part.note,
+    }
+
+
+def _supervisor(found: Status) -> dict[str, Any]:
+    """Itself and its guardian, without the parts below it."""
+    own = [found.supervisor_pid, *(child.pid for child in processes.children(found.supervisor_pid))]
+    parts = {part.process_id for part in found.parts}
+    return {
+        "name": "supervisor",
+        "state": "ready",
+        "pid": found.supervisor_pid,
+        "restarts": 0,
+        "uptimeSeconds": _uptime(found.started_at),
+        "memoryBytes": sum(processes.memory_bytes(pid) for pid in own if pid not in parts),
+        "address": "",
+        "note": "",
+    }
+
+
+def _memory(process_id: int) -> int:
+    return sum(processes.memory_bytes(process.pid) for process in processes.family(process_id))
+
+
+def _uptime(started_at: float | None) -> float | None:
+    return round(max(0.0, time.time() - started_at), 1) if started_at else None
+
+
+def _active_release(paths: StatePaths) -> str | None:
+    try:
+        return active_model(paths.model_repository)[0]
+    except (OSError, StackError):
+        return None
+
+
+def _print(report: dict[str, Any]) -> None:
+    console = Console(highlight=False)
+    if not report["parts"]:
+        console.print(
+            f"Frond is {report['state']}." + (" `frond up` starts it." if report["state"] != "starting" else "")
+        )
+        return
+    table = Table(box=None, pad_edge=False)
+    for title in ("part", "state", "pid", "restarts", "uptime", "memory", "address", "note"):
+        table.add_column(title, justify="right" if title in {"pid", "restarts", "uptime", "memory"} else "left")
+    for part in report["parts"]:
+        uptime = f"{part['uptimeSeconds']:.0f} s" if part["uptimeSeconds"] is not None else ""
+        memory = f"{part['memoryBytes'] / 2**20:.0f} MiB"
+        row = (part["name"], part["state"], str(part["pid"] or ""), str(part["restarts"]), uptime, memory)
+        table.add_row(*row, part["address"], part["note"])
+    console.print(table)
+    console.print(
+        f"\nFrond is {report['state']}; active release: {report['activeRelease']}; "
+        f"memory: {report['memoryBytes'] / 2**20:.0f} MiB"
+    )
