@@ -1,11 +1,13 @@
 # Every target sets up what it needs in .venv; nothing is installed outside this folder.
-PYTHON ?= $(shell command -v python3.12 || command -v python3.11 || command -v python3)
+PYTHON ?= $(shell for python in python3 python3.12 python3.11; do \
+	$$python -c "$(PYTHON_FITS)" 2>/dev/null && { echo $$python; break; }; done)
 PHOTO ?=
 ONCE ?=
 DATA ?= ../shared/data
 
 BIN := .venv/bin
 PIP := -m pip install --quiet --disable-pip-version-check --no-input --require-hashes
+# Triton's Python stub needs NumPy 1.26, which has no wheels for later ones.
 PYTHON_FITS := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 12))
 
 .PHONY: demo test check format train bench clean
@@ -45,8 +47,7 @@ clean:  ## everything that was made here; the added models and the local databas
 
 .venv/python:
 	@"$(PYTHON)" -c "$(PYTHON_FITS)" || { \
-		echo "Frond's local runtime needs Python 3.11 or 3.12 (Triton's stub needs NumPy 1.26); '$(PYTHON)' is another." >&2; \
-		echo "Name one: make PYTHON=/path/to/python3.11" >&2; exit 1; }
+		echo "Frond's local runtime needs Python 3.11 or 3.12; name one: make PYTHON=/path/to/python3.11" >&2; exit 1; }
 	@"$(PYTHON)" -m venv .venv
 	@touch $@
 
