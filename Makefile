@@ -6,7 +6,7 @@ ONCE ?=
 DATA ?= ../shared/data
 
 BIN := .venv/bin
-PIP := -m pip install --quiet --disable-pip-version-check --no-input --require-hashes
+PIP := -m pip install --quiet --quiet --disable-pip-version-check --no-input --require-hashes
 # Triton's Python stub needs NumPy 1.26, which has no wheels for later ones.
 PYTHON_FITS := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 12))
 
@@ -55,7 +55,7 @@ clean:  ## everything that was made here; the added models and the local databas
 	@echo "Setting up .venv …"
 	@$(BIN)/python $(PIP) -r requirements/local.txt
 	@$(BIN)/python $(PIP) --no-deps -r requirements/tritonserver.txt
-	@$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --config-settings editable_mode=compat \
+	@$(BIN)/python -m pip install --quiet --quiet --no-deps --no-build-isolation --config-settings editable_mode=compat \
 		-e client -e .
 	@touch $@
 
