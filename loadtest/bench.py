@@ -21,10 +21,11 @@ import numpy as np
 import tritonclient.grpc.aio as triton
 from PIL import Image
 
-from cli.connection import connect
+from cli.connection import LOCAL_USER, local_token
 from cli.sample import draw_sample
+from stack import control
 from stack.paths import StatePaths
-from stack.state import read_state
+from stack.state import State, read_state
 
 SIZES = {"256px": (256, 256), "1mp": (1152, 864), "12mp": (4000, 3000)}
 REQUEST = json.dumps({"assessmentId": "bench", "plantContext": {"id": "bench"}}).encode()
@@ -32,19 +33,28 @@ REQUEST = json.dumps({"assessmentId": "bench", "plantContext": {"id": "bench"}})
 Ask = Callable[[bytes], Awaitable[None]]
 
 
-async def main() -> None:
+def main() -> None:
+    """Measure the stack that runs here, or one that is up for the purpose only."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--concurrency", type=int, default=8)
     parser.add_argument("--seconds", type=float, default=5, help="a round, for each size and target")
     parser.add_argument("--rounds", type=int, default=3, help="the median of them counts")
     options = parser.parse_args()
-    connection = connect(None, None)
-    state = read_state(StatePaths.default())
-    assert state is not None, "connect() has read it"
-    headers = {"Authorization": f"Bearer {connection.token}"}
+    paths = StatePaths.default()
+    if state := read_state(paths):
+        asyncio.run(measure(state, options))
+        return
+    try:
+        asyncio.run(measure(control.start_detached(paths, 0, lambda _: None), options))
+    finally:
+        control.stop(paths)
+
+
+async def measure(state: State, options: argparse.Namespace) -> None:
+    headers = {"Authorization": f"Bearer {local_token(LOCAL_USER)}"}
     async with (
         triton.InferenceServerClient(state.triton_grpc) as direct,
-        httpx2.AsyncClient(base_url=connection.url, headers=headers, timeout=30) as gateway,
+        httpx2.AsyncClient(base_url=state.gateway_url, headers=headers, timeout=30) as gateway,
     ):
         targets: dict[str, Ask] = {"diagnose": _ask_diagnose(direct), "frond": _ask_frond(gateway)}
         results: dict[str, dict[str, float]] = {}
@@ -108,4 +118,4 @@ async def _load(ask: Ask, photo: bytes, concurrency: int, seconds: float) -> lis
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    main()
