@@ -6,6 +6,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, TypedDict
 
 from fastapi import FastAPI
+from fastapi_swagger import patch_fastapi
 
 from gateway import edge, envelope, openapi
 from gateway.auth.keys import FileKeySet
@@ -78,7 +79,11 @@ def create_app(settings: Settings, lifecycle: Lifecycle | None = None, open_part
         lifespan=lifespan,
         redirect_slashes=False,
         separate_input_output_schemas=False,
+        docs_url=None,
+        redoc_url=None,
+        swagger_ui_oauth2_redirect_url=None,
     )
+    patch_fastapi(app)  # /docs with its scripts from here: FastAPI's own loads them from elsewhere
     app.add_middleware(edge.Edge)
     envelope.install(app)
     openapi.install(app)

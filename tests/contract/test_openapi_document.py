@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
+import httpx2
 import pytest
 from pydantic.json_schema import models_json_schema
 
@@ -64,3 +66,16 @@ def test_every_reference_leads_somewhere(document: dict[str, Any]) -> None:
     text = json.dumps(document)
     names = {part.partition('"')[0] for part in text.split("#/components/schemas/")[1:]}
     assert names <= set(document["components"]["schemas"])
+
+
+@pytest.mark.filterwarnings("ignore:open_binary is deprecated")  # in fastapi-swagger; Python 3.13 took it back
+async def test_the_page_that_shows_it_loads_nothing_from_elsewhere(tmp_path: Path) -> None:
+    app = create_app(settings_in(tmp_path, SigningKey()))
+    transport = httpx2.ASGITransport(app)
+    async with httpx2.AsyncClient(transport=transport, base_url="http://frond.test") as client:
+        page = await client.get("/docs")
+        sources = re.findall(r'(?:src|href)="([^"]+)"', page.text)
+        assert len(sources) == 3
+        for source in sources:
+            assert source.startswith("http://frond.test/")
+            assert (await client.get(source)).status_code == 200
