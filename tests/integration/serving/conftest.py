@@ -87,4 +87,11 @@ def stubs(triton: RunningTriton, version_folder: Path) -> list[int]:
     """Process ids of a model's instances."""
     children = " ".join(path.read_text() for path in Path(f"/proc/{triton.process_id}/task").glob("*/children"))
     mark = str(version_folder).encode()
-    return [int(child) for child in children.split() if mark in Path(f"/proc/{child}/cmdline").read_bytes()]
+    return [int(child) for child in children.split() if mark in command_line(child)]
+
+
+def command_line(process_id: str) -> bytes:
+    try:
+        return Path(f"/proc/{process_id}/cmdline").read_bytes()
+    except (FileNotFoundError, ProcessLookupError):  # ended since it was listed: a model unloaded by another test
+        return b""

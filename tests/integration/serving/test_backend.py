@@ -157,7 +157,7 @@ def test_each_instance_is_a_process(models: Models, triton: RunningTriton) -> No
 def test_a_killed_stub_is_replaced_when_the_touched_model_is_loaded_again(
     client: Any, models: Models, triton: RunningTriton
 ) -> None:
-    """Triton itself never starts a stub again; the supervisor does it this way."""
+    """Triton itself never starts a stub again: this, or a restart, does."""
     folder = models.load("killed", CONFIG, graphs.twice_and_square())
     (stub,) = stubs(triton, folder)
     os.kill(stub, signal.SIGKILL)
