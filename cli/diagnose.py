@@ -18,6 +18,7 @@ from cli.rendering import render
 from frond.types import MAX_IMAGES, DiagnosisResponse
 from preprocess.errors import ImageError
 from preprocess.header import read_header
+from stack.ports import LOOPBACK
 
 TIMEOUT_SECONDS = 10.0  # the client's hard limit of 8 s and a little, so that the gateway's own error is seen
 
@@ -64,7 +65,9 @@ def ask(
     ]
     headers = {"Authorization": f"Bearer {connection.token}", "Idempotency-Key": str(key)}
     try:
-        with httpx2.Client(timeout=TIMEOUT_SECONDS) as client:
+        # A proxy of the environment is for addresses elsewhere; this machine's own it cannot reach, nor should see.
+        is_elsewhere = httpx2.URL(connection.url).host != LOOPBACK
+        with httpx2.Client(timeout=TIMEOUT_SECONDS, trust_env=is_elsewhere) as client:
             response = client.post(f"{connection.url}/v1/ai-inference", headers=headers, files=files)
         answer: dict[str, object] = response.json()
         DiagnosisResponse.model_validate(answer)

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from gateway import logs
 from gateway.app import create_app
+from gateway.connection import Connection
 from gateway.health.service import Lifecycle
 from gateway.settings import Settings
 
@@ -58,7 +59,7 @@ def main() -> None:
         host=settings.host,
         port=settings.port,
         loop="uvloop",
-        http="httptools",
+        http=Connection,
         ws="none",
         log_config=None,
         access_log=False,

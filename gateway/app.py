@@ -20,6 +20,7 @@ from gateway.health.routes import router as health_router
 from gateway.health.service import Lifecycle, ReadinessService
 from gateway.health.store import DatabaseProbe
 from gateway.health.triton import InferenceProbe
+from gateway.memory import Memory
 from gateway.settings import read_secret
 from gateway.uploads.routes import router as uploads_router
 from gateway.uploads.service import UploadService
@@ -45,6 +46,7 @@ class Parts(TypedDict):
     diagnoses: DiagnosisService
     uploads: UploadService
     readiness: ReadinessService
+    memory: Memory
 
 
 @asynccontextmanager
@@ -61,6 +63,7 @@ async def open_parts(settings: Settings, lifecycle: Lifecycle) -> AsyncIterator[
             diagnoses=DiagnosisService(PostgresStore(database), uploads, diagnoser),
             uploads=uploads,
             readiness=ReadinessService(lifecycle, probes),
+            memory=Memory(settings.max_held_bytes),
         )
 
 

@@ -24,12 +24,15 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
     from gateway.deadline import Deadline
+    from gateway.memory import Share
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
 
 
-async def chunks(request: Request, max_bytes: int, deadline: Deadline) -> AsyncIterator[bytes]:
-    """The body in pieces. Refuses a body that says it is too large before reading, any other one when it gets so."""
+async def chunks(request: Request, max_bytes: int, deadline: Deadline, share: Share) -> AsyncIterator[bytes]:
+    """The body in pieces. Refuses a body that says it is too large before reading, any other one when it gets so,
+    or when this process holds too much already.
+    """
     check_length(request.headers.get("content-length"), max_bytes)
     received = 0
     stream = request.stream()
@@ -37,11 +40,15 @@ async def chunks(request: Request, max_bytes: int, deadline: Deadline) -> AsyncI
         received += len(chunk)
         if received > max_bytes:
             raise BodyTooLargeError(f"The body may have {max_bytes} bytes.")
+        share.take(len(chunk))
         yield chunk
 
 
-async def read(request: Request, max_bytes: int, deadline: Deadline) -> bytes:
-    return b"".join([chunk async for chunk in chunks(request, max_bytes, deadline)])
+async def read(request: Request, max_bytes: int, deadline: Deadline, share: Share) -> bytes:
+    content = bytearray()  # not a list: a client decides how small the pieces are
+    async for chunk in chunks(request, max_bytes, deadline, share):
+        content += chunk
+    return bytes(content)
 
 
 def check_length(content_length: str | None, max_bytes: int) -> None:

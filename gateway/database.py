@@ -25,6 +25,9 @@ UNAVAILABLE = (
     asyncpg.InsufficientResourcesError,
     asyncpg.TransactionRollbackError,  # deadlock, serialisation: gone when tried again
     asyncpg.ReadOnlySQLTransactionError,  # a standby, in the middle of a failover
+    asyncpg.LockNotAvailableError,  # waited for another transaction as long as the role may
+    asyncpg.InvalidAuthorizationSpecificationError,  # the password is being changed
+    asyncpg.InvalidCatalogNameError,  # a server that is still being restored
 )
 
 

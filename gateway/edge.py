@@ -78,4 +78,6 @@ def log_request(scope: Scope, status: int | None, seconds: float) -> None:
         "error": error.code if isinstance(error, GatewayError) else None,
         "cause": repr(error.__cause__) if isinstance(error, ServerError) and error.__cause__ else None,
     }
-    logger.info("request", extra={"fields": fields})
+    # Probes ask every few seconds; what they find wrong shows in the parts' own lines.
+    level = logging.DEBUG if scope["path"].startswith("/health/") else logging.INFO
+    logger.log(level, "request", extra={"fields": fields})

@@ -7,6 +7,8 @@ from pathlib import Path
 from pydantic import AnyHttpUrl, DirectoryPath, Field, FilePath, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from frond.types import MAX_IMAGE_BYTES, MAX_IMAGES
+
 
 class Settings(BaseSettings):
     """Each setting is `FROND_` and the name in capitals. Secrets have no default."""
@@ -23,6 +25,11 @@ class Settings(BaseSettings):
     jwt_audience: str = Field(min_length=1, description="what `aud` of a token must contain")
     storage_dir: DirectoryPath = Field(description="folder of uploaded photos")
     storage_signing_key_file: FilePath = Field(description="secret of the signed URLs, at least 32 bytes")
+    max_held_bytes: int = Field(
+        512 * 1024 * 1024,
+        ge=MAX_IMAGES * MAX_IMAGE_BYTES + 1024 * 1024,
+        description="bytes of request bodies and photos in this process at once; at worst it takes three times that",
+    )
     drain_seconds: float = Field(
         1.0,
         ge=0,

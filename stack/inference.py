@@ -46,6 +46,7 @@ class TritonPart(Part):
         # Triton waits for open connections when it stops: keep none. It is on the loopback interface: no TLS, no proxy.
         self._client = httpx2.AsyncClient(
             base_url=f"http://{addresses.http}/v2/",
+            headers={triton.CONTROL_HEADER: addresses.control_key},
             limits=httpx2.Limits(max_keepalive_connections=0),
             timeout=TIMEOUT_SECONDS,
             trust_env=False,

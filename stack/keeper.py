@@ -13,6 +13,7 @@ from stack.backoff import STEADY_SECONDS, delay_seconds
 from stack.children import Children, ended
 from stack.command import log_tail
 from stack.errors import StackError, StartError
+from stack.part import Health
 from stack.state import PartStatus
 
 if TYPE_CHECKING:
@@ -98,7 +99,7 @@ class Keeper:
         while time.monotonic() - began < self.part.start_seconds:
             if self._process.poll() is not None:
                 return ending(self._process)
-            health = await self.part.look()
+            health = await self._look()
             if health.is_ready:
                 return ""
             note = health.note
@@ -131,11 +132,19 @@ class Keeper:
         last_sign = time.monotonic()
         while time.monotonic() - last_sign < self.part.silent_seconds:
             await asyncio.sleep(LOOK_SECONDS)
-            health = await self.part.look()
+            health = await self._look()
             if health.is_alive:
                 last_sign = time.monotonic()
             self._change(state="ready" if health.is_ready else "unready", note=health.note)
         return f"gave no sign of life for {self.part.silent_seconds:g} s"
+
+    async def _look(self) -> Health:
+        """Whatever goes wrong in asking is one more problem of this part, and no reason to end the other ones."""
+        try:
+            return await self.part.look()
+        except Exception as error:
+            logger.exception("looking at %s failed", self.part.name)
+            return Health.silent(f"cannot be looked at: {error!r}")
 
     async def _end(self) -> None:
         await self._children.end(self._running)

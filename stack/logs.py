@@ -27,7 +27,7 @@ def bound(log: Path) -> None:
     """
     with contextlib.suppress(OSError):
         if log.stat().st_size > LIMIT_BYTES:
-            shutil.copyfile(log, _previous(log))
+            shutil.copy(log, _previous(log))  # with its mode
             os.truncate(log, 0)
 
 

@@ -38,14 +38,16 @@ def active_model(repository: Path) -> tuple[str, str]:
 
 
 def read_registry(path: Path) -> dict[str, Any]:
-    """`releases.json`, checked: the active release is one of those it lists."""
+    """`releases.json`, checked: the active release is one of those it lists. Raises StackError."""
     try:
         registry = json.loads(path.read_bytes())
         if isinstance(registry["releases"][registry["active"]], str):
             return dict(registry)
+    except FileNotFoundError as error:
+        raise StackError(f"{path} is not there; `frond up` makes it.") from error
     except (ValueError, KeyError, TypeError):
         pass
-    raise StackError(f"{path} is damaged: restore it, or remove it to serve the shipped release again.")
+    raise StackError(f"{path} is damaged: restore it, or remove it while Frond is stopped to begin anew.")
 
 
 def _models(repository: Path) -> list[Path]:

@@ -130,5 +130,5 @@ async def answers(url: str) -> bool:
             return bool(await connection.fetchval("SELECT true", timeout=2))
         finally:
             await connection.close(timeout=2)
-    except (OSError, TimeoutError, asyncpg.PostgresError):
+    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError):
         return False

@@ -73,19 +73,20 @@ def write_status(paths: StatePaths, status: Status) -> None:
 
 def read_state(paths: StatePaths) -> State | None:
     """The addresses of the stack that is up here; None when none is, whatever a killed one left in the file."""
-    if not is_locked(paths.lock) or not paths.state.exists():
+    content = _read_object(paths.state) if is_locked(paths.lock) else None
+    if content is None:
         return None
     try:
-        return State(**_read_object(paths.state))
+        return State(**content)
     except TypeError as error:
         raise _damaged(paths.state) from error
 
 
 def read_status(paths: StatePaths) -> Status | None:
     """What the parts of the running supervisor do; None when none runs."""
-    if not is_locked(paths.lock) or not paths.status.exists():
+    content = _read_object(paths.status) if is_locked(paths.lock) else None
+    if content is None:
         return None
-    content = _read_object(paths.status)
     try:
         parts = tuple(PartStatus(**part) for part in content.pop("parts"))
         return Status(parts=parts, **content)
@@ -93,9 +94,12 @@ def read_status(paths: StatePaths) -> Status | None:
         raise _damaged(paths.status) from error
 
 
-def _read_object(path: Path) -> dict[str, Any]:
+def _read_object(path: Path) -> dict[str, Any] | None:
+    """None: it is not there, or not any more; a supervisor that stops removes it at any moment."""
     try:
         content = json.loads(path.read_bytes())
+    except FileNotFoundError:
+        return None
     except ValueError as error:
         raise _damaged(path) from error
     if not isinstance(content, dict):

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import importlib.util
+import secrets
 import shutil
 import sys
 import sysconfig
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,15 +22,20 @@ if TYPE_CHECKING:
 
 SHARED_MEMORY = Path("/dev/shm")  # noqa: S108  (where Triton puts its regions)
 PYTHON_BASED_BACKENDS = ("python", "onnxruntime")
+# Loading a model runs code that the request brings along, and any web page in the user's browser can send a POST to
+# 127.0.0.1; one with this header it cannot.
+CONTROL_HEADER = "frond-control-key"
+CONTROL_APIS = "model-repository,shared-memory,trace,logging"
 
 
 @dataclass(frozen=True, slots=True)
 class Addresses:
-    """Where one Triton listens, as host:port."""
+    """Where one Triton listens, as host:port, and the key of those who may change it over HTTP."""
 
     grpc: str
     http: str
     metrics: str
+    control_key: str = field(default_factory=secrets.token_urlsafe, repr=False)
 
     @classmethod
     def pick(cls) -> Addresses:
@@ -94,6 +100,7 @@ def serve_command(
         "exit-timeout-secs": 5,
         "allow-gpu-metrics": "false",
         "http-thread-count": 2,  # health and model control only; inference comes over gRPC
+        "http-restricted-api": f"{CONTROL_APIS}:{CONTROL_HEADER}={addresses.control_key}",
     }
     for name in ("http", "grpc", "metrics"):
         host, port = getattr(addresses, name).split(":")

@@ -37,14 +37,24 @@ SHARED_MEMORY_PREFIX = "frond-test-{process_id}-"
 
 @dataclass(frozen=True, slots=True)
 class RunningTriton:
-    """A tritonserver of this session; addresses are host:port."""
+    """A tritonserver of this session."""
 
-    grpc: str
-    http: str
-    metrics: str
+    addresses: triton_part.Addresses
     process_id: int
     model_repository: Path
     log: Path
+
+    @property
+    def grpc(self) -> str:
+        return self.addresses.grpc
+
+    @property
+    def http(self) -> str:
+        return self.addresses.http
+
+    @property
+    def metrics(self) -> str:
+        return self.addresses.metrics
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +114,7 @@ def running_triton(folder: Path) -> Iterator[RunningTriton]:
     log = folder / "triton.log"
     try:
         with serving(command, log, signal.SIGTERM, lambda: models_are_ready(addresses.http, models)) as process:
-            yield RunningTriton(addresses.grpc, addresses.http, addresses.metrics, process.pid, repository, log)
+            yield RunningTriton(addresses, process.pid, repository, log)
     finally:
         triton_part.sweep_shared_memory(prefix)
 

@@ -24,11 +24,13 @@ from gateway.app import Parts, create_app
 from gateway.app import open_parts as open_real_parts
 from gateway.auth.keys import FileKeySet
 from gateway.auth.service import TokenVerifier
+from gateway.connection import Connection
 from gateway.database import open_database
 from gateway.diagnoses.protocols import ModelAnswer
 from gateway.diagnoses.service import DiagnosisService
 from gateway.diagnoses.store import PostgresStore
 from gateway.health.service import Lifecycle, ReadinessService
+from gateway.memory import Memory
 from gateway.settings import Settings
 from gateway.uploads.protocols import ObjectPath
 from gateway.uploads.service import UploadService
@@ -203,6 +205,7 @@ def parts_with(diagnoser: Diagnoser, store: IdempotencyStore | None = None, **pr
                 diagnoses=DiagnosisService(store or PostgresStore(database), uploads, diagnoser),
                 uploads=uploads,
                 readiness=ReadinessService(lifecycle, probes),
+                memory=Memory(settings.max_held_bytes),
             )
 
     return open_parts
@@ -212,7 +215,9 @@ def parts_with(diagnoser: Diagnoser, store: IdempotencyStore | None = None, **pr
 async def serve(settings: Settings, open_parts: OpenParts = open_real_parts) -> AsyncIterator[httpx2.AsyncClient]:
     """The application on a free port, and a client for it."""
     app = create_app(settings, open_parts=open_parts)
-    config = uvicorn.Config(app, port=0, log_config=None, access_log=False, ws="none", timeout_graceful_shutdown=5)
+    config = uvicorn.Config(
+        app, port=0, http=Connection, log_config=None, access_log=False, ws="none", timeout_graceful_shutdown=5
+    )
     config.load()
     server = uvicorn.Server(config)
     server.lifespan = config.lifespan_class(config)

@@ -23,7 +23,7 @@ class KeySetError(Exception):
 
 
 class FileKeySet:
-    """The keys of one file. A broken new version is reported once and the old keys stay."""
+    """The keys of one file. A broken new version, or none, is reported once and the old keys stay."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -31,16 +31,20 @@ class FileKeySet:
         self._keys = read_keys(path)
 
     def find(self, key_id: str) -> PyJWK | None:
-        try:
-            if (version := self._stat()) != self._version:
-                self._version = version
+        if (version := self._stat()) != self._version:
+            self._version = version
+            try:
                 self._keys = read_keys(self._path)
-        except (OSError, KeySetError):
-            logger.warning("the key set cannot be read; the old keys stay", exc_info=True)
+            except (OSError, KeySetError):
+                logger.warning("the key set cannot be read; the old keys stay", exc_info=True)
         return self._keys.get(key_id)
 
-    def _stat(self) -> tuple[int, int, int]:
-        status = self._path.stat()
+    def _stat(self) -> tuple[int, int, int] | None:
+        """None while there is no such file."""
+        try:
+            status = self._path.stat()
+        except OSError:
+            return None
         return status.st_ino, status.st_size, status.st_mtime_ns
 
 

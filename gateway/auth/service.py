@@ -72,4 +72,16 @@ def caller_of(claims: dict[str, Any]) -> Caller:
         raise UnauthenticatedError("The token is not valid: its sub is no UUID.")
     if claims["role"] != USER_ROLE:
         raise RoleForbiddenError(f"Only the role {USER_ROLE} may ask.")
-    return Caller(UUID(subject), json.dumps(claims))
+    return Caller(UUID(subject), json_for_database(claims))
+
+
+def json_for_database(claims: dict[str, Any]) -> str:
+    """PostgreSQL knows no infinity, no half of a surrogate pair and no U+0000; JSON in a token can hold each."""
+    try:
+        text = json.dumps(claims, allow_nan=False, ensure_ascii=False)
+        text.encode()
+    except (ValueError, RecursionError) as error:
+        raise UnauthenticatedError("The token is not valid: it is malformed.") from error
+    if r"\u0000" in text.replace(r"\\", ""):  # written out, and not behind a backslash of the text's own
+        raise UnauthenticatedError("The token is not valid: it is malformed.")
+    return text

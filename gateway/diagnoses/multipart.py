@@ -31,7 +31,7 @@ class Part:
     name: str = ""
     max_bytes: int = 0
     size_bytes: int = 0
-    pieces: list[bytes] = field(default_factory=list)
+    content: bytearray = field(default_factory=bytearray)  # not a list: a client decides how small the pieces are
     digest: hashlib._Hash = field(default_factory=hashlib.sha256)
 
     def add(self, piece: bytes) -> None:
@@ -39,7 +39,7 @@ class Part:
         if self.size_bytes > self.max_bytes:
             error = ImageTooLargeError if self.name == "images" else BodyTooLargeError
             raise error(f"The part {self.name} may have {self.max_bytes} bytes.")
-        self.pieces.append(piece)
+        self.content += piece
         if self.name == "images":
             self.digest.update(piece)
 
@@ -50,7 +50,7 @@ class Part:
             sha256=self.digest.hexdigest(),
             size_bytes=self.size_bytes,
             declared_type=None if name in UNDECLARED_TYPES else name,
-            content=b"".join(self.pieces),
+            content=bytes(self.content),
         )
 
 
@@ -112,7 +112,7 @@ class Form:
         if self._part.name == "images":
             self.photos.append(self._part.photo())
         else:
-            self.details = b"".join(self._part.pieces)
+            self.details = bytes(self._part.content)
 
     def _end(self) -> None:
         self.ended = True

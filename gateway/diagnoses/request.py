@@ -20,28 +20,31 @@ if TYPE_CHECKING:
 
     from frond.types import DiagnosisDetails, ImageDeclaration
     from gateway.deadline import Deadline
+    from gateway.memory import Share
 
 
-async def read(request: Request, deadline: Deadline) -> tuple[DiagnosisDetails, tuple[Photo, ...]]:
+async def read(request: Request, deadline: Deadline, share: Share) -> tuple[DiagnosisDetails, tuple[Photo, ...]]:
+    """`share` covers the photos afterwards, those that are still to be fetched too."""
     content_type = request.headers.get("content-type", "")
     media_type = content_type.partition(";")[0].strip().lower()
     if media_type == "multipart/form-data":
-        return await read_multipart(request, content_type, deadline)
+        return await read_multipart(request, content_type, deadline, share)
     if media_type == "application/json":
-        return await read_json(request, deadline)
+        return await read_json(request, deadline, share)
     raise UnsupportedBodyError("The body must be application/json or multipart/form-data.")
 
 
-async def read_json(request: Request, deadline: Deadline) -> tuple[DiagnosisDetails, tuple[Photo, ...]]:
-    details = body.validate(DiagnosisRequest, await body.read(request, multipart.MAX_DETAILS_BYTES, deadline))
+async def read_json(request: Request, deadline: Deadline, share: Share) -> tuple[DiagnosisDetails, tuple[Photo, ...]]:
+    details = body.validate(DiagnosisRequest, await body.read(request, multipart.MAX_DETAILS_BYTES, deadline, share))
+    share.take(sum(image.bytes for image in details.images))
     photos = (Photo(image.sha256, image.bytes, image.content_type, url=str(image.url)) for image in details.images)
     return details, tuple(photos)
 
 
 async def read_multipart(
-    request: Request, content_type: str, deadline: Deadline
+    request: Request, content_type: str, deadline: Deadline, share: Share
 ) -> tuple[DiagnosisDetails, tuple[Photo, ...]]:
-    chunks = body.chunks(request, multipart.MAX_MULTIPART_BYTES, deadline)
+    chunks = body.chunks(request, multipart.MAX_MULTIPART_BYTES, deadline, share)
     content, photos = await multipart.parse(content_type, chunks)
     details = body.validate(MultipartDetails, content)
     if details.images is None:

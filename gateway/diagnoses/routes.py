@@ -17,6 +17,7 @@ from gateway.diagnoses import request as request_body
 from gateway.diagnoses.protocols import Order
 from gateway.envelope import JSON
 from gateway.errors import ClientGoneError, IdempotencyKeyInvalidError, IdempotencyKeyMissingError
+from gateway.memory import RequestShare  # noqa: TC001
 from gateway.openapi import DIAGNOSIS_BODY, failures
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ router = APIRouter(tags=["diagnoses"])
 async def diagnose(
     request: Request,
     caller: AuthenticatedCaller,
+    share: RequestShare,
     idempotency_key: Annotated[str | None, Header(description="a UUID; the same one for each try of a request")] = None,
     x_frond_deadline_ms: Annotated[str | None, Header(description="milliseconds that the caller has left")] = None,
 ) -> Response:
@@ -49,7 +51,7 @@ async def diagnose(
     received_at = time.monotonic()
     deadline = Deadline.from_header(x_frond_deadline_ms)
     key = parse_key(idempotency_key, len(request.headers.getlist("idempotency-key")))
-    details, photos = await request_body.read(request, deadline)
+    details, photos = await request_body.read(request, deadline, share)
     order = Order(caller, key, request.state.request_id, received_at, deadline, details, photos)
     service: DiagnosisService = request.state.diagnoses
     answer = await while_connected(request, service.answer(order))

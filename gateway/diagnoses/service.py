@@ -6,6 +6,7 @@ import asyncio
 import logging
 import uuid
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from gateway.diagnoses import assembly, fingerprint
@@ -13,6 +14,7 @@ from gateway.diagnoses.photos import inspect
 from gateway.diagnoses.protocols import Answer, Claim
 from gateway.envelope import failure_body, success_body
 from gateway.errors import DatabaseUnavailableError, DeadlineError, GatewayError
+from gateway.threads import off_loop_if_large
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
@@ -72,7 +74,10 @@ class DiagnosisService:
     async def _diagnose(self, order: Order) -> Diagnosis:
         deadline = order.deadline.within(WORK_SECONDS)
         contents = await self._load(order, deadline)
-        faults = [inspect(content, photo.declared_type) for photo, content in zip(order.photos, contents, strict=True)]
+        faults = [
+            await off_loop_if_large(partial(inspect, declared_type=photo.declared_type), content)
+            for photo, content in zip(order.photos, contents, strict=True)
+        ]
         assembly.refuse_if_unreadable(faults)
         readable = [content for content, fault in zip(contents, faults, strict=True) if fault is None]
         details = order.details

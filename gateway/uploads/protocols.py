@@ -47,5 +47,5 @@ class ObjectStorage(Protocol):
     async def write(self, path: ObjectPath, content: bytes) -> None:
         """All of it or nothing, and safe on the disk when this returns."""
 
-    async def read(self, path: ObjectPath) -> bytes | None:
-        """None: there is no such object."""
+    async def read(self, path: ObjectPath, max_bytes: int) -> bytes | None:
+        """No more than one byte beyond `max_bytes`, which shows that it is too large. None: there is no such object."""

@@ -12,6 +12,7 @@ from gateway.auth.bearer import AuthenticatedCaller  # noqa: TC001  (FastAPI eva
 from gateway.deadline import Deadline
 from gateway.envelope import JSON
 from gateway.errors import UnsupportedBodyError, UrlSignatureError
+from gateway.memory import RequestShare  # noqa: TC001
 from gateway.openapi import IMAGE_BODY, UPLOAD_BODY, failures
 from gateway.uploads.protocols import ObjectPath
 from gateway.uploads.service import STORAGE_PATH
@@ -28,14 +29,14 @@ router = APIRouter(tags=["uploads"])
     "/v1/uploads",
     summary="Ask for the URLs of a photo",
     response_model=UploadResponse,
-    responses=failures(UploadResponse, 400, 401, 403, 413, 415, 422, 500),
+    responses=failures(UploadResponse, 400, 401, 403, 413, 415, 422, 500, 503, 504),
     openapi_extra=UPLOAD_BODY,
 )
-async def ask(request: Request, caller: AuthenticatedCaller) -> Response:
+async def ask(request: Request, caller: AuthenticatedCaller, share: RequestShare) -> Response:
     """PUT the photo to `uploadUrl` with `uploadHeaders`, then name `downloadUrl` in the diagnosis request."""
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != JSON:
         raise UnsupportedBodyError("The body must be application/json.")
-    content = await body.read(request, MAX_TICKET_BYTES, Deadline.from_header(None))
+    content = await body.read(request, MAX_TICKET_BYTES, Deadline.from_header(None), share)
     ticket = service_of(request).ticket(caller, body.validate(UploadRequest, content))
     response = UploadResponse(success=True, request_id=request.state.request_id, result=ticket)
     return Response(response.model_dump_json(by_alias=True), media_type=JSON)
@@ -48,12 +49,12 @@ async def ask(request: Request, caller: AuthenticatedCaller) -> Response:
     responses=failures(UploadResponse, 400, 403, 413, 415, 422, 500, 503, 504),
     openapi_extra=IMAGE_BODY,
 )
-async def put(request: Request, user_id: str, name: str) -> Response:
+async def put(request: Request, user_id: str, name: str, share: RequestShare) -> Response:
     path = signed_path(user_id, name)
     grant = service_of(request).authorise_put(path, request.url.query)
     if request.headers.get("content-type") != path.content_type:
         raise UnsupportedBodyError(f"The Content-Type must be {path.content_type}.")
-    content = await body.read(request, min(grant.size_bytes, MAX_IMAGE_BYTES), Deadline.from_header(None))
+    content = await body.read(request, min(grant.size_bytes, MAX_IMAGE_BYTES), Deadline.from_header(None), share)
     await service_of(request).put(grant, content)
     return Response(status_code=204)
 

@@ -17,6 +17,7 @@ from gateway.errors import (
     NotFoundError,
     ObjectForbiddenError,
 )
+from gateway.threads import off_loop_if_large
 from gateway.uploads.protocols import ObjectPath
 from gateway.uploads.signing import Grant
 
@@ -57,14 +58,14 @@ class UploadService:
     async def put(self, grant: Grant, content: bytes) -> None:
         if len(content) != grant.size_bytes:
             raise ImageSizeMismatchError(f"The photo has {len(content)} bytes; {grant.size_bytes} were announced.")
-        if hashlib.sha256(content).hexdigest() != grant.path.sha256:
+        if await off_loop_if_large(sha256_of, content) != grant.path.sha256:
             raise ImageHashMismatchError("The photo is not the one whose hash was announced.")
         await self._storage.write(grant.path, content)
 
     async def get(self, path: ObjectPath, query: str) -> bytes:
-        self._signer.verify("GET", path, query)
-        content = await self._storage.read(path)
-        if content is None:
+        grant = self._signer.verify("GET", path, query)
+        content = await self._storage.read(path, grant.size_bytes)
+        if content is None or len(content) != grant.size_bytes:
             raise NotFoundError("Nothing was uploaded under this URL.")
         return content
 
@@ -74,12 +75,12 @@ class UploadService:
     async def load(self, caller: Caller, url: str, sha256: str, size_bytes: int) -> bytes:
         path = self._own_path(caller, url, sha256)
         self._signer.verify("GET", path, urlsplit(url).query)
-        content = await self._storage.read(path)
+        content = await self._storage.read(path, size_bytes)
         if content is None:
             raise ImageNotUploadedError("A photo was not uploaded.")
         if len(content) != size_bytes:
-            raise ImageSizeMismatchError(f"The photo has {len(content)} bytes; the request says {size_bytes}.")
-        if hashlib.sha256(content).hexdigest() != sha256:
+            raise ImageSizeMismatchError(f"The photo has not the {size_bytes} bytes that the request says.")
+        if await off_loop_if_large(sha256_of, content) != sha256:
             raise ImageHashMismatchError("The photo in the storage is not the one that was uploaded.")
         return content
 
@@ -96,3 +97,7 @@ class UploadService:
 
     def _url(self, grant: Grant) -> AnyUrl:
         return AnyUrl(f"{self._base_url}/{grant.path}?{self._signer.query(grant)}")
+
+
+def sha256_of(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()

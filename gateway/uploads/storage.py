@@ -26,13 +26,18 @@ class LocalStorage:
         except OSError as error:
             raise StorageUnavailableError("The photo cannot be stored now. Try again.") from error
 
-    async def read(self, path: ObjectPath) -> bytes | None:
+    async def read(self, path: ObjectPath, max_bytes: int) -> bytes | None:
         try:
-            return await asyncio.to_thread((self._folder / str(path)).read_bytes)
+            return await asyncio.to_thread(read_start, self._folder / str(path), max_bytes + 1)
         except FileNotFoundError:
             return None
         except OSError as error:
             raise StorageUnavailableError("The photo cannot be read now. Try again.") from error
+
+
+def read_start(file: Path, max_bytes: int) -> bytes:
+    with file.open("rb") as opened:
+        return opened.read(max_bytes)
 
 
 def write_durably(target: Path, content: bytes) -> None:

@@ -275,3 +275,10 @@ async def test_the_token_is_asked_for_first(gateway: Gateway) -> None:
     response = await gateway.client.post(PATH, content=b"", headers={})
     assert code_of(response) == (401, "token_missing")
     assert response.headers["www-authenticate"] == "Bearer"
+
+
+@pytest.mark.parametrize("name", ["\x00", "\ud800", float("inf")], ids=["zero", "half a character", "infinity"])
+async def test_claims_that_the_database_cannot_hold_make_a_token_invalid(gateway: Gateway, name: Any) -> None:
+    headers = gateway.headers() | {"Authorization": f"Bearer {gateway.key.token(name={'nick': [name]})}"}
+    response = await gateway.client.post(PATH, files=form(png()), headers=headers)
+    assert code_of(response) == (401, "token_invalid")

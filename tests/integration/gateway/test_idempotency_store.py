@@ -12,12 +12,14 @@ from uuid import UUID, uuid4
 import pytest
 
 from gateway.auth.protocols import Caller
+from gateway.database import open_database
 from gateway.diagnoses.protocols import Answer, Claim
-from gateway.errors import IdempotencyKeyReusedError, RequestInFlightError
+from gateway.diagnoses.store import PostgresStore
+from gateway.errors import DatabaseUnavailableError, IdempotencyKeyReusedError, RequestInFlightError
 from tests.gateways import ALICE, BOB
+from tests.integration.gateway.conftest import PASSWORD
 
 if TYPE_CHECKING:
-    from gateway.diagnoses.store import PostgresStore
     from tests.integration.gateway.conftest import Database
 
 LONG, LAPSED = timedelta(seconds=60), timedelta(0)
@@ -160,3 +162,26 @@ async def test_a_replay_writes_nothing(store: PostgresStore, database: Database)
         before = await owner.fetchrow(version)
         await store.claim(claim_of(claim.key))
         assert await owner.fetchrow(version) == before
+
+
+async def test_a_key_that_another_transaction_holds_too_long_is_a_database_that_cannot_answer(
+    database: Database,
+) -> None:
+    claim = claim_of(uuid4(), lease=LAPSED)
+    async with open_database(f"{database.gateway_url}?lock_timeout=50ms") as opened, database.owner() as owner:
+        store = PostgresStore(opened)
+        await store.claim(claim)
+        async with owner.transaction():
+            await owner.execute("select 1 from public.idempotency_keys for update")
+            async with asyncio.timeout(1):
+                with pytest.raises(DatabaseUnavailableError):
+                    await store.claim(claim_of(claim.key))
+
+
+@pytest.mark.parametrize(("good", "bad"), [(PASSWORD, "another"), ("/test_", "/none_")], ids=["password", "database"])
+async def test_a_login_that_the_database_refuses_is_a_database_that_cannot_answer(
+    database: Database, good: str, bad: str
+) -> None:
+    async with open_database(database.gateway_url.replace(good, bad)) as opened:
+        with pytest.raises(DatabaseUnavailableError):
+            await PostgresStore(opened).claim(claim_of(uuid4()))

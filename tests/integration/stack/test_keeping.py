@@ -38,6 +38,7 @@ class Puppet(Part):
     argv: tuple[str, ...] = FOREVER
     health: Health = field(default_factory=Health.ready)
     broken: str = ""
+    error: Exception | None = None
     name: str = "puppet"
     address: str = ""
     start_seconds: float = 5.0
@@ -48,6 +49,8 @@ class Puppet(Part):
         return Command(self.argv)
 
     async def look(self) -> Health:
+        if self.error:
+            raise self.error
         return self.health
 
     def defect(self, process_id: int) -> str:
@@ -107,6 +110,15 @@ async def test_a_part_that_gives_no_sign_of_life_is_started_again(log: Path) -> 
         part.health = Health.ready()
         await until(lambda: keeper.status.state == "ready")
         assert not processes.is_alive(first)
+
+
+async def test_a_look_that_fails_in_itself_does_not_end_the_keeper(log: Path) -> None:
+    part = Puppet()
+    async with kept(part, log) as keeper:
+        part.error = RuntimeError("a bug")
+        await until(lambda: keeper.status.restarts == 1)
+        part.error = None
+        await until(lambda: keeper.status.state == "ready")
 
 
 async def test_a_part_that_is_alive_and_not_ready_is_left_to_recover(log: Path) -> None:

@@ -32,10 +32,6 @@ def triton(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningTriton]:
         yield running
 
 
-def addresses(triton: RunningTriton) -> Addresses:
-    return Addresses(triton.grpc, triton.http, triton.metrics)
-
-
 @pytest.fixture
 def paths(triton: RunningTriton) -> StatePaths:
     """The fixture's Triton as if it served from a state folder."""
@@ -43,7 +39,7 @@ def paths(triton: RunningTriton) -> StatePaths:
 
 
 async def test_a_triton_that_answers_a_photo_is_ready(triton: RunningTriton, paths: StatePaths) -> None:
-    part = TritonPart(paths, addresses(triton))
+    part = TritonPart(paths, triton.addresses)
     assert (await part.look()).is_ready
     assert part.defect(triton.process_id) == ""
 
@@ -52,7 +48,7 @@ async def test_an_active_release_that_is_not_loaded_is_named(triton: RunningTrit
     other = StatePaths(tmp_path)
     other.model_repository.mkdir()
     (other.model_repository / REGISTRY).write_text('{"active": "7", "releases": {"7": "classifier_7"}}')
-    health = await TritonPart(other, addresses(triton)).look()
+    health = await TritonPart(other, triton.addresses).look()
     assert (health.is_final, health.note) == (True, "model classifier_7 is not loaded: there is none")
 
 
@@ -108,4 +104,4 @@ async def test_a_gateway_that_is_not_there_gives_no_sign_of_life(tmp_path: Path)
 async def test_stopped_python_processes_count_as_no_sign_of_life(triton: RunningTriton, paths: StatePaths) -> None:
     for child in processes.children(triton.process_id):
         os.kill(child.pid, signal.SIGSTOP)
-    assert not (await TritonPart(paths, addresses(triton)).look()).is_alive
+    assert not (await TritonPart(paths, triton.addresses).look()).is_alive

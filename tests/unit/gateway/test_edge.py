@@ -104,6 +104,11 @@ async def test_an_answer_that_breaks_half_way_is_left_to_the_server(client: http
         await client.get("/half")
 
 
+async def test_probes_fill_no_log(client: httpx2.AsyncClient, lines: io.StringIO) -> None:
+    await client.get("/health/live")
+    assert objects(lines) == []
+
+
 async def test_a_request_is_one_line_with_its_path_and_no_query_or_header(
     client: httpx2.AsyncClient, lines: io.StringIO
 ) -> None:

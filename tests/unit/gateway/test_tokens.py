@@ -188,6 +188,17 @@ def test_a_file_that_is_gone_leaves_the_old_keys(tmp_path: Path) -> None:
     assert verifier.verify(KEY.token()).user_id == ALICE
 
 
+def test_a_file_that_is_gone_is_reported_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    path = write_keys(tmp_path / "jwks.json", KEY)
+    keys = FileKeySet(path)
+    path.unlink()
+    for _ in range(3):
+        assert keys.find("first")
+    assert len(caplog.records) == 1
+    write_keys(path, SigningKey("second"))
+    assert keys.find("first") is None
+
+
 def test_a_private_key_has_no_place_in_the_file(tmp_path: Path) -> None:
     private = jwt.algorithms.ECAlgorithm.to_jwk(KEY.private, as_dict=True)
     (tmp_path / "jwks.json").write_text(json.dumps({"keys": [{**private, "kid": "first"}]}))

@@ -18,12 +18,14 @@ def test_a_start_keeps_the_last_runs_log_and_begins_anew(tmp_path: Path) -> None
 
 def test_a_log_over_the_limit_is_emptied_under_the_part_that_writes_it(tmp_path: Path) -> None:
     log = tmp_path / "triton.log"
+    log.touch(mode=0o600)
     with log.open("ab", buffering=0) as part:
         part.write(b"x" * (logs.LIMIT_BYTES + 1))
         logs.bound(log)
         part.write(b"after")
     assert log.read_bytes() == b"after"
-    assert (tmp_path / "triton.log.1").stat().st_size == logs.LIMIT_BYTES + 1
+    previous = (tmp_path / "triton.log.1").stat()
+    assert (previous.st_size, previous.st_mode & 0o777) == (logs.LIMIT_BYTES + 1, 0o600)
 
 
 def test_a_log_below_the_limit_stays(tmp_path: Path) -> None:

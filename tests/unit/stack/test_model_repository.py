@@ -102,6 +102,11 @@ def test_a_damaged_registry_is_named_and_not_overwritten(tmp_path: Path, content
     assert (target / "releases.json").read_text() == content
 
 
+def test_a_registry_that_is_gone_is_named(tmp_path: Path) -> None:
+    with pytest.raises(StackError, match=r"releases\.json is not there"):
+        active_model(tmp_path)
+
+
 def test_python_caches_do_not_count_as_a_change(tmp_path: Path) -> None:
     source = write(tmp_path / "shipped", {"diagnose": {"1/model.py": b"pass"}}, SHIPPED)
     target = tmp_path / "working"
