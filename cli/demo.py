@@ -41,6 +41,8 @@ def demo(
     def show(state: State) -> None:
         nonlocal answered
         answered = _show(state, name, content)
+        if once and not answered:
+            return
         announce(progress, state, time.monotonic() - began, "" if once else "Ctrl-C stops it.")
 
     def on_ready(state: State) -> bool:
@@ -76,6 +78,6 @@ def _show(state: State, name: str, photo: bytes) -> bool:
         console.print(f"\n{error}", style="red")
         return False
     response = DiagnosisResponse.model_validate(answer)
-    console.print(f"\n[bold]{name}[/bold], {len(photo) // 1024} KiB", end="")
+    console.print(f"\n[bold]{name}[/bold], {len(photo) // 1024} KiB\n")
     console.print(render(response, [name]))
     return response.success

@@ -36,6 +36,8 @@ def diagnose(
     token: Annotated[str | None, typer.Option(help="its bearer token (or FROND_TOKEN)")] = None,
 ) -> None:
     """Diagnose the photos together. Exit status: 0 an answer, 1 an error."""
+    if len(photos) > MAX_IMAGES:
+        raise Failure(f"One assessment has at most {MAX_IMAGES} photos; these are {len(photos)}.")
     key = key or uuid.uuid4()
     request = {
         "assessmentId": f"cli-{key}",  # the same key asks for the same

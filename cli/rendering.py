@@ -8,14 +8,16 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from frond.types import AbstainReason
+
 if TYPE_CHECKING:
     from frond.types import Diagnosis, DiagnosisResponse, Error, ImageDiagnosis, Prediction
 
 BAR_CELLS = 28
 EIGHTHS = " ▏▎▍▌▋▊▉"
 REASONS = {
-    "not_a_leaf": "This does not look like a leaf.",
-    "low_confidence": "Not sure enough to name one: take these as hints.",
+    AbstainReason.NOT_A_LEAF: "This does not look like a leaf.",
+    AbstainReason.LOW_CONFIDENCE: "Not sure enough to name one: take these as hints.",
 }
 
 
@@ -24,10 +26,11 @@ def render(response: DiagnosisResponse, names: list[str]) -> RenderableType:
     if response.result is None:
         return _error(response.error, response.request_id)
     diagnosis = response.result
-    parts: list[RenderableType] = [Text()]
+    parts: list[RenderableType] = []
     if diagnosis.abstain_reason:
         parts.append(Text(REASONS[diagnosis.abstain_reason], style="yellow"))
-    parts.append(_predictions(diagnosis.predictions))
+    if diagnosis.abstain_reason != AbstainReason.NOT_A_LEAF:
+        parts.append(_predictions(diagnosis.predictions))
     if len(names) > 1 or any(image.error for image in diagnosis.images):
         parts.append(_photos(diagnosis.images, names))
     parts.append(_facts(diagnosis, response.request_id))

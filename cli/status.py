@@ -7,7 +7,7 @@ import time
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
+from rich.console import Console, JustifyMethod
 from rich.table import Table
 
 from stack import lock, processes
@@ -99,14 +99,18 @@ def _print(report: dict[str, Any]) -> None:
         )
         return
     table = Table(box=None, pad_edge=False)
-    for title in ("part", "state", "pid", "restarts", "uptime", "memory", "address", "note"):
-        table.add_column(title, justify="right" if title in {"pid", "restarts", "uptime", "memory"} else "left")
+    for title in ("part", "state", "pid", "restarts", "uptime", "memory", "address"):
+        justify: JustifyMethod = "right" if title in {"pid", "restarts", "uptime", "memory"} else "left"
+        table.add_column(title, justify=justify, no_wrap=True)
     for part in report["parts"]:
         uptime = f"{part['uptimeSeconds']:.0f} s" if part["uptimeSeconds"] is not None else ""
         memory = f"{part['memoryBytes'] / 2**20:.0f} MiB"
         row = (part["name"], part["state"], str(part["pid"] or ""), str(part["restarts"]), uptime, memory)
-        table.add_row(*row, part["address"], part["note"])
+        table.add_row(*row, part["address"])
     console.print(table)
+    for part in report["parts"]:
+        if part["note"]:
+            console.print(f"\n{part['name']}: {part['note']}", style="yellow", markup=False)
     console.print(
         f"\nFrond is {report['state']}; active release: {report['activeRelease']}; "
         f"memory: {report['memoryBytes'] / 2**20:.0f} MiB"

@@ -39,7 +39,7 @@ async def chunks(request: Request, max_bytes: int, deadline: Deadline, share: Sh
     while chunk := await next_chunk(stream, deadline):
         received += len(chunk)
         if received > max_bytes:
-            raise BodyTooLargeError(f"The body may have {max_bytes} bytes.")
+            raise BodyTooLargeError(f"The body may have at most {max_bytes} bytes.")
         share.take(len(chunk))
         yield chunk
 
@@ -58,7 +58,7 @@ def check_length(content_length: str | None, max_bytes: int) -> None:
         raise InvalidHeaderError("Content-Length must be a whole number.")
     if int(content_length) > max_bytes:
         raise BodyTooLargeError(
-            f"The body may have {max_bytes} bytes; this one says that it has {int(content_length)}."
+            f"The body may have at most {max_bytes} bytes; this one says that it has {int(content_length)}."
         )
 
 

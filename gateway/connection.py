@@ -23,7 +23,7 @@ class Connection(HttpToolsProtocol):
         self._idle_bytes += len(data)
         super().data_received(data)
         if self._idle_bytes > MAX_HEAD_BYTES and not self.transport.is_closing():
-            self._refuse(InvalidHeaderError(f"The headers may have {MAX_HEAD_BYTES} bytes."))
+            self._refuse(InvalidHeaderError(f"The headers may have at most {MAX_HEAD_BYTES} bytes."))
 
     def on_message_begin(self) -> None:
         super().on_message_begin()

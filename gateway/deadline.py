@@ -29,7 +29,7 @@ class Deadline:
         if milliseconds is None:
             return cls.after(MAX_CALLER_SECONDS)
         if not (milliseconds.isascii() and milliseconds.isdigit() and len(milliseconds) <= MAX_HEADER_DIGITS):
-            raise InvalidHeaderError("X-Frond-Deadline-Ms must be a whole number of milliseconds, 0 or more.")
+            raise InvalidHeaderError("X-Frond-Deadline-Ms must be a whole number of milliseconds, at most 999999999.")
         return cls.after(min(int(milliseconds) / 1000, MAX_CALLER_SECONDS))
 
     def within(self, seconds: float) -> Deadline:

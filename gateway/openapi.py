@@ -56,12 +56,26 @@ DIAGNOSIS_BODY = of_user(
 )
 UPLOAD_BODY = of_user(body({"application/json": {"schema": ref(UploadRequest)}}))
 IMAGE_BODY = body({"image/*": {"schema": {}}})
+TRACING_HEADERS: list[dict[str, Any]] = [
+    {"name": "x-request-id", "in": "header", "schema": {"type": "string"}, "description": "comes back in the answer"},
+    {"name": "traceparent", "in": "header", "schema": {"type": "string"}, "description": "W3C Trace Context"},
+]
 BEARER = {"bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}}
 
 
 def failures(envelope: type[BaseModel], *statuses: int) -> dict[int | str, dict[str, Any]]:
     """Each of them has the envelope, with `success` false."""
     return {status: {"model": envelope, "description": HTTPStatus(status).phrase} for status in statuses}
+
+
+def describe_headers(document: dict[str, Any]) -> None:
+    """What the routes' signatures cannot say: they take a missing key, to answer it with the contract's error."""
+    for operations in document["paths"].values():
+        for operation in operations.values():
+            for parameter in operation.get("parameters", ()):
+                parameter["required"] |= parameter["name"] == "idempotency-key"
+            if "requestBody" in operation:
+                operation.setdefault("parameters", []).extend(TRACING_HEADERS)
 
 
 def install(app: FastAPI) -> None:
@@ -73,6 +87,7 @@ def install(app: FastAPI) -> None:
             _, definitions = models_json_schema([(model, "validation") for model in MODELS], ref_template=REF)
             document["components"]["schemas"] |= definitions["$defs"]
             document["components"]["securitySchemes"] = BEARER
+            describe_headers(document)
             app.openapi_schema = document
         return app.openapi_schema
 

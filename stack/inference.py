@@ -87,7 +87,10 @@ class TritonPart(Part):
         """In Triton's words. It answers only after it has tried to load everything: waiting will not help a start."""
         index = (await self._client.post("repository/index")).json()
         reasons = [entry.get("reason", entry.get("state", "")) for entry in index if entry["name"] == model]
-        return Health.silent(f"model {model} is not loaded: {' '.join(reasons) or 'there is none'}", is_final=True)
+        way_out = "" if model == ENTRY_MODEL else "\n`frond model rollback` returns to the release before."
+        return Health.silent(
+            f"model {model} is not loaded: {' '.join(reasons) or 'there is none'}{way_out}", is_final=True
+        )
 
     async def _infer(self) -> Health:
         """Photos through both models, now and then, overlapping so that they meet different instances."""

@@ -51,9 +51,20 @@ def unusable_folder(paths: StatePaths, error: OSError) -> StackError:
 
 def _claim(paths: StatePaths) -> int:
     """Take the lock; its descriptor."""
+    _refuse_folder_of_another(paths)
     for folder in (paths.root, paths.logs, paths.storage):
         folder.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
     return lock.acquire(paths.lock)
+
+
+def _refuse_folder_of_another(paths: StatePaths) -> None:
+    """Before anything is written: root's files in a user's folder would lock that user out of it."""
+    if not paths.root.exists() or (owner := paths.root.stat().st_uid) == os.geteuid():
+        return
+    raise StackError(
+        f"{paths.root} belongs to user {owner}, and this is user {os.geteuid()}. Start Frond as that user, or name"
+        f" another folder in FROND_STATE_DIR; `chown -R {os.geteuid()} {paths.root}` as root would hand it over."
+    )
 
 
 def _serve(paths: StatePaths, port: int, on_status: OnStatus, on_ready: OnReady) -> None:

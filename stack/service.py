@@ -60,8 +60,9 @@ class GatewayPart(Part):
             response = await self._client.get("/health/ready")
             if response.status_code == httpx2.codes.OK:
                 return Health.ready()
-            return Health.unready(f"not ready: {response.text[:200]}")
-        except httpx2.HTTPError:
+            parts = response.json()["parts"].items()
+            return Health.unready("; ".join(f"{name}: {part['reason']}" for name, part in parts if not part["ready"]))
+        except (httpx2.HTTPError, ValueError, KeyError):
             return await self._live()
 
     async def _live(self) -> Health:

@@ -38,7 +38,7 @@ class Part:
         self.size_bytes += len(piece)
         if self.size_bytes > self.max_bytes:
             error = ImageTooLargeError if self.name == "images" else BodyTooLargeError
-            raise error(f"The part {self.name} may have {self.max_bytes} bytes.")
+            raise error(f"The part {self.name} may have at most {self.max_bytes} bytes.")
         self.content += piece
         if self.name == "images":
             self.digest.update(piece)
@@ -100,7 +100,7 @@ class Form:
             self._part.max_bytes = MAX_DETAILS_BYTES
         elif self._part.name == "images":
             if len(self.photos) == MAX_IMAGES:
-                raise ImageCountError(f"A request may have {MAX_IMAGES} photos.")
+                raise ImageCountError(f"A request may have at most {MAX_IMAGES} photos.")
             self._part.max_bytes = MAX_IMAGE_BYTES
         else:
             raise MalformedRequestError("The parts are one request and the images; there is another one.")

@@ -47,7 +47,7 @@ async def read_multipart(
     chunks = body.chunks(request, multipart.MAX_MULTIPART_BYTES, deadline, share)
     content, photos = await multipart.parse(content_type, chunks)
     details = body.validate(MultipartDetails, content)
-    if details.images is None:
+    if not details.images:  # an empty list declares as little as none
         return details, tuple(photos)
     if len(details.images) != len(photos):
         raise ImageCountError(f"request.images names {len(details.images)} photos; {len(photos)} came.")

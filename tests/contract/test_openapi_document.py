@@ -68,6 +68,14 @@ def test_every_reference_leads_somewhere(document: dict[str, Any]) -> None:
     assert names <= set(document["components"]["schemas"])
 
 
+def test_a_diagnosis_needs_an_idempotency_key_and_may_have_a_request_id(document: dict[str, Any]) -> None:
+    parameters = document["paths"]["/v1/ai-inference"]["post"]["parameters"]
+    required = {parameter["name"]: parameter.get("required", False) for parameter in parameters}
+    assert required == {
+        "idempotency-key": True, "x-frond-deadline-ms": False, "x-request-id": False, "traceparent": False,
+    }  # fmt: skip
+
+
 @pytest.mark.filterwarnings("ignore:open_binary is deprecated")  # in fastapi-swagger; Python 3.13 took it back
 async def test_the_page_that_shows_it_loads_nothing_from_elsewhere(tmp_path: Path) -> None:
     app = create_app(settings_in(tmp_path, SigningKey()))

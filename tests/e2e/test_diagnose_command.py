@@ -109,3 +109,9 @@ def test_without_a_running_stack_the_command_says_how_to_start_one(tmp_path: Pat
     done = LocalStack(tmp_path / "empty").frond("diagnose", str(leaf))
     assert done.returncode == 1
     assert "frond up" in done.stderr
+
+
+def test_too_many_photos_are_refused_before_anything_is_sent(stack: LocalStack, leaf: Path) -> None:
+    done = stack.frond("diagnose", *[str(leaf)] * 9)
+    assert done.returncode == 1
+    assert done.stderr.strip() == "One assessment has at most 8 photos; these are 9."

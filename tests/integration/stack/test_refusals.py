@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
+
+import pytest
 
 from tests.integration.stack.conftest import Stack, make_stack
 
@@ -17,8 +20,20 @@ def test_a_release_that_cannot_be_loaded_ends_the_start_with_tritons_reason(stac
     refused = stack.frond("up", "--detach", "--port", "0")
     assert refused.returncode == 1
     assert refused.stderr.startswith("triton cannot start: model classifier_9 is not loaded: ")
+    assert "`frond model rollback` returns to the release before" in refused.stderr
     assert "Traceback" not in refused.stderr
     assert not stack.remains()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="not root: the folder cannot be given away")
+def test_a_folder_of_another_user_is_refused_before_anything_is_written(tmp_path: Path) -> None:
+    theirs = make_stack(tmp_path)
+    theirs.paths.root.mkdir(parents=True, exist_ok=True)
+    os.chown(theirs.paths.root, 65534, 65534)
+    refused = theirs.frond("up", "--port", "0")
+    assert refused.returncode == 1
+    assert "belongs to user 65534, and this is user 0" in refused.stderr
+    assert not list(theirs.paths.root.iterdir())
 
 
 def test_a_damaged_registry_is_named(stack: Stack) -> None:
