@@ -122,11 +122,10 @@ def _item_sizes(data: bytes, iprp: Box) -> dict[int, Dimensions]:
     children = _children(data, iprp)
     properties = _children(data, _required(children, b"ipco"))
     sizes: dict[int, Dimensions] = {}
-    for ipma in (box for box in children if box.kind == b"ipma"):
-        for item, index in _associations(data, ipma):
-            if 1 <= index <= len(properties) and properties[index - 1].kind == b"ispe":
-                size: Dimensions = struct.unpack_from(">II", data, properties[index - 1].start + 4)
-                sizes[item] = max(size, sizes.get(item, (0, 0)), key=lambda size: size[0] * size[1])
+    for item, index in _associations(data, _required(children, b"ipma")):
+        if 1 <= index <= len(properties) and properties[index - 1].kind == b"ispe":
+            size: Dimensions = struct.unpack_from(">II", data, properties[index - 1].start + 4)
+            sizes[item] = max(size, sizes.get(item, (0, 0)), key=lambda size: size[0] * size[1])
     return sizes
 
 

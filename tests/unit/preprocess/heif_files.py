@@ -48,6 +48,7 @@ class HeifFile:
     references: list[tuple[bytes, int, list[int]]] = field(default_factory=list)
     primary: int = 1
     brand: bytes = b"heic"
+    association_boxes: int = 1
 
     def build(self) -> bytes:
         start = box(b"ftyp", self.brand, bytes(4), b"mif1", self.brand)
@@ -65,7 +66,7 @@ class HeifFile:
             full_box(b"pitm", struct.pack(">H", self.primary)),
             self._locations(data_position),
             full_box(b"iinf", struct.pack(">H", len(self.items)), *self._infos()),
-            box(b"iprp", box(b"ipco", *self.properties), self._associations()),
+            box(b"iprp", box(b"ipco", *self.properties), self._associations() * self.association_boxes),
             full_box(b"iref", *references),
         )
 
