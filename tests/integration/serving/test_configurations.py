@@ -46,3 +46,9 @@ def test_the_classifier_runs_on_the_gpu_in_half_precision_with_engines_kept() ->
     assert (group.kind, tensorrt.name) == (type(group).KIND_GPU, "tensorrt")
     assert tensorrt.parameters["precision_mode"] == "FP16"
     assert tensorrt.parameters["trt_engine_cache_enable"] == "1"
+
+
+def test_the_gpu_memory_limit_stands_where_the_compiled_backend_keeps_it() -> None:
+    """Given as an option of the accelerator "cuda" alone, that backend overwrites it with no limit."""
+    limit = read("classifier/configs/gpu.pbtxt").parameters["gpu_mem_limit"].string_value
+    assert 0 < int(limit) < 2**40

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 import urllib.request
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -34,6 +34,16 @@ def ask_together(client: Any, assessments: Sequence[Sequence[bytes]], **options:
         for answer in busy:
             answer.result()
         return [answer.result() for answer in answers]
+
+
+def occupy(pool: ThreadPoolExecutor, client: Any) -> list[Future[dict[str, Any]]]:
+    """Gives each instance a request: sent apart, so that they do not share a batch, and of different length, so that
+    one is still busy when the other ends."""
+    busy = []
+    for photos in range(4, 4 * INSTANCES + 1, 4):
+        busy.append(pool.submit(ask, client, [SLOW] * photos))
+        time.sleep(0.2)
+    return busy
 
 
 def test_requests_that_wait_are_answered_in_fewer_executions(client: Any) -> None:
@@ -77,8 +87,7 @@ def test_a_refused_request_does_not_harm_its_neighbours_in_the_batch(client: Any
 
 def test_a_request_whose_time_runs_out_in_the_queue_is_refused_there(client: Any) -> None:
     with ThreadPoolExecutor(INSTANCES + 1) as pool:
-        busy = [pool.submit(ask, client, [SLOW] * 4) for _ in range(INSTANCES)]
-        time.sleep(0.2)
+        busy = occupy(pool, client)
         with pytest.raises(InferenceServerException, match="Request timeout expired"):
             ask(client, [jpeg()], queue_timeout_us=1000)
         assert not all(answer.done() for answer in busy)
@@ -87,8 +96,7 @@ def test_a_request_whose_time_runs_out_in_the_queue_is_refused_there(client: Any
 def test_a_caller_that_hangs_up_while_waiting_does_not_reach_the_classifier(client: Any) -> None:
     classifier, diagnose = count(client, "classifier"), count(client, "diagnose")
     with ThreadPoolExecutor(INSTANCES) as pool:
-        busy = [pool.submit(ask, client, [SLOW] * 4) for _ in range(INSTANCES)]
-        time.sleep(0.2)
+        busy = occupy(pool, client)
         with pytest.raises(InferenceServerException, match="Deadline Exceeded"):
             ask(client, [jpeg()], client_timeout=0.05)
         assert all(answer.result() for answer in busy)
