@@ -6,6 +6,7 @@ ONCE ?=
 DATA ?= ../shared/data
 
 BIN := .venv/bin
+SHIPPED := model_repository/classifier/1
 PIP := -m pip install --quiet --quiet --disable-pip-version-check --no-input --require-hashes
 # Triton's Python stub needs NumPy 1.26, which has no wheels for later ones.
 PYTHON_FITS := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 12))
@@ -32,9 +33,11 @@ format: .venv/test
 
 train: .venv-training/ready .venv/local  ## the shipped model again, from DATA; about 40 minutes on two idle cores
 	@.venv-training/bin/python -m training.train --data "$(DATA)/plantvillage" --out build/classifier.pt
-	@.venv-training/bin/python -m training.export --checkpoint build/classifier.pt --release model_repository/classifier/1
-	@$(BIN)/python -m training.calibrate --release model_repository/classifier/1 \
+	@rm -rf build/release && cp -R $(SHIPPED) build/release
+	@.venv-training/bin/python -m training.export --checkpoint build/classifier.pt --release build/release
+	@$(BIN)/python -m training.calibrate --release build/release \
 		--data "$(DATA)/plantvillage" --field "$(DATA)/field"
+	@cp build/release/* $(SHIPPED)/
 
 bench: .venv/local  ## throughput and latency of the running code on this machine
 	@$(BIN)/python -m loadtest.bench
@@ -65,5 +68,6 @@ clean:  ## everything that was made here; the added models and the local databas
 
 .venv-training/ready: requirements/training.txt
 	@"$(PYTHON)" -m venv .venv-training
-	@.venv-training/bin/python $(PIP) -r requirements/training.txt
+	@.venv-training/bin/python $(PIP) -r requirements/training.txt || { \
+		echo "PyTorch's CPU build comes from its own index: name it in PIP_EXTRA_INDEX_URL." >&2; exit 1; }
 	@touch $@

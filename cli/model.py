@@ -183,7 +183,11 @@ def _calibrate(release: Path, photos: Path, title: str) -> None:
 
         command = "frond model add --calibrate"
         card = calibrate(release, photos, provenance=Provenance(title=title), command=command, progress=show)
-    print(f"  temperature {card.temperature}")
+    measured = card.headline.after
+    print(
+        f"  temperature {card.temperature}; on these photos: accuracy {measured.accuracy.value:.1%}, "
+        f"calibration error {measured.calibration_error.value:.2%}"
+    )
 
 
 def _entry(listed: Listed) -> dict[str, Any]:

@@ -7,3 +7,4 @@ from pathlib import Path
 SHARED_DATA = Path(__file__).parents[2] / "shared" / "data"
 FIELD_PHOTOS = sorted(SHARED_DATA.glob("field/*/*.jpg"))
 NO_FIELD_PHOTOS = "the field photos (../shared/data/field) are not on this machine"
+NO_SHARED_DATA = "the photos (../shared/data) are not on this machine"

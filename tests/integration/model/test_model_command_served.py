@@ -83,6 +83,7 @@ def test_a_release_goes_from_file_to_traffic_and_back(
     described = ("--labels", labels, "--size", SIZE, "--normalisation", "0..1", "--calibrate", photos)
     added = frond_model("add", colour_model, *described, "--version", "colours")
     assert added.exit_code == 0, added.output
+    assert "on these photos: accuracy " in added.output
     assert "Release colours is loaded. Send traffic to it: frond model promote colours" in added.output
     release = read_release(repository / "classifier_colours" / "1")
     assert release.calibration.temperature > 1
