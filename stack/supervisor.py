@@ -58,11 +58,12 @@ class Supervisor:
         try:
             await asyncio.wait((stop, serve), return_when=asyncio.FIRST_COMPLETED)
         finally:
+            is_wanted = stop.done()  # a Ctrl-C may have ended a part just starting, too: that is no failure
             serve.cancel()
             await asyncio.gather(serve, return_exceptions=True)
             await self._stop()
             stop.cancel()
-        if not serve.cancelled() and (error := serve.exception()):
+        if not is_wanted and not serve.cancelled() and (error := serve.exception()):
             raise error
 
     async def _serve(self, on_ready: OnReady) -> None:
