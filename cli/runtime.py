@@ -15,8 +15,6 @@ from stack.ports import DEFAULT_PORT
 if TYPE_CHECKING:
     from stack.state import State
 
-STATE_HELP = "State lies in .frond/, or where FROND_STATE_DIR says."
-
 
 def up(
     *,

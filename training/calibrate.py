@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from preprocess.release import read_release
+from training.atomic import replace_text
 from training.card import Card, PhotoSet, Provenance
 from training.evaluation import Sample
 from training.inference import Classifier, Progress, silent
@@ -60,9 +59,9 @@ def calibrate(
     card = make_card(
         fitted, release_folder, samples, photo_sets=sets, provenance=provenance, command=command, progress=progress
     )
-    _write(release_folder / "card.json", card.to_json())
-    _write(release_folder / "card.html", render_page(card))
-    _write(release_folder / "calibration.json", _calibration_json(card, fitted.release))
+    replace_text(release_folder / "card.json", card.to_json())
+    replace_text(release_folder / "card.html", render_page(card))
+    replace_text(release_folder / "calibration.json", _calibration_json(card, fitted.release))
     return card
 
 
@@ -124,18 +123,6 @@ def _calibration_json(card: Card, release: Release) -> str:
         },
     }
     return json.dumps(content, indent=1) + "\n"
-
-
-def _write(path: Path, text: str) -> None:
-    """Replace a file in one step, so that a server never reads half of it."""
-    with tempfile.NamedTemporaryFile(
-        "w", encoding="utf-8", dir=path.parent, prefix=f".{path.name}.", delete=False
-    ) as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    Path(file.name).chmod(0o644)
-    Path(file.name).replace(path)
 
 
 def _show(step: str, done: int, total: int) -> None:

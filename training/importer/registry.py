@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from training.atomic import replace_text
 from training.importer.errors import RepositoryError, UnknownReleaseError
 
 if TYPE_CHECKING:
@@ -81,28 +82,8 @@ def try_lock(descriptor: int) -> bool:
 
 
 def replace(repository: Path, registry: Registry) -> None:
-    """Put a registry in the place of the old one: readers see either, also after a power cut. Only under `locked`."""
-    path = repository / REGISTRY
-    fresh = path.with_suffix(".json.new")
-    try:
-        with fresh.open("w", encoding="utf-8") as file:
-            json.dump(asdict(registry), file, indent=1)
-            file.write("\n")
-            file.flush()
-            os.fsync(file.fileno())
-        fresh.replace(path)
-    finally:
-        fresh.unlink(missing_ok=True)
-    sync_folder(repository)
-
-
-def sync_folder(folder: Path) -> None:
-    """Make names that were added to a folder or moved within it survive a power cut."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    """Put a registry in the place of the old one. Only under `locked`."""
+    replace_text(repository / REGISTRY, json.dumps(asdict(registry), indent=1) + "\n")
 
 
 def _checked(path: Path, found: Any) -> Registry:

@@ -14,8 +14,9 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from training.atomic import sync_folder
 from training.importer.errors import InvalidOptionError, RepositoryError
-from training.importer.registry import Registry, locked, sync_folder, try_lock
+from training.importer.registry import Registry, locked, try_lock
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
