@@ -49,7 +49,8 @@ def images_of(order: Order, faults: Sequence[Error | None], from_model: list[Any
 def refuse_if_unreadable(faults: Sequence[Error | None]) -> None:
     """All photos failing is a failed request, with the first one's code."""
     if (first := faults[0]) is not None and None not in faults:
-        raise UnreadableImagesError(f"No photo can be read. The first one: {first.message}", first.code)
+        message = first.message if len(faults) == 1 else f"No photo can be read. The first one: {first.message}"
+        raise UnreadableImagesError(message, first.code)
 
 
 def timing(order: Order, answer: ModelAnswer, by_model: dict[str, float]) -> dict[str, float]:

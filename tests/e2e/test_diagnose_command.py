@@ -67,6 +67,7 @@ def test_a_file_that_is_no_photo_is_a_validation_error_and_exit_status_1(stack: 
     response = DiagnosisResponse.model_validate(json.loads(done.stdout))
     assert response.error is not None
     assert response.error.category == "validation"
+    assert response.error.message == "The photo is neither JPEG, PNG, WebP nor HEIC."
 
 
 def test_the_same_key_again_gives_the_same_answer(stack: LocalStack, leaf: Path) -> None:
