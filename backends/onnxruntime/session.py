@@ -6,6 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 import onnxruntime as ort
+from engines import built_by_one
 from parameters import ARENA_SHRINKAGE, DEVICE_ALLOCATOR, FLAGS, Config, LoadError, choose, count, read_parameters
 from providers import execution_providers
 
@@ -28,8 +29,11 @@ def create_session(config: Config, version_folder: Path, kind: str, device: str)
     if not path.is_file():
         raise LoadError(f"The model file '{path.name}' is not in the version folder '{version_folder}'.")
     options, providers = session_options(config), execution_providers(config, kind, device)
+    if kind == "GPU":
+        ort.preload_dlls()  # CUDA and cuDNN where they are wheels, whose folders the loader does not know
     try:
-        session = ort.InferenceSession(path, options, providers=providers)
+        with built_by_one(providers):
+            session = ort.InferenceSession(path, options, providers=providers)
     except Exception as error:  # onnxruntime's exceptions have no base class of their own
         raise LoadError(f"onnxruntime {ort.__version__} cannot load '{path.name}': {error}") from error
     unused = {name for name, _ in providers} - set(session.get_providers())

@@ -63,12 +63,13 @@ def build(candidate: Candidate, draft: Draft) -> tuple[str, ...]:
             f"The model has {classes} classes, but {candidate.labels.name} has {len(labels)} labels."
         )
     contents = draft.contents
-    (contents / "model.onnx").write_bytes(wrapped.model.SerializeToString())
+    graph = wrapped.model.SerializeToString()
+    (contents / "model.onnx").write_bytes(graph)
     _write_json(contents / "labels.json", [asdict(label) for label in labels])
     _write_json(contents / "preprocess.json", _preprocess_json(candidate.preprocessing))
     _write_json(contents / "calibration.json", _uncalibrated_json(draft.version, background))
     _write_json(contents / SOURCE, _source_json(candidate, wrapped.changes, classes))
-    _write_configs(draft, size, classes)
+    _write_configs(draft, size, classes, graph)
     return wrapped.changes
 
 
@@ -81,12 +82,13 @@ def _background(candidate: Candidate, labels: tuple[Label, ...]) -> str | None:
     return candidate.background
 
 
-def _write_configs(draft: Draft, size: int, classes: int) -> None:
+def _write_configs(draft: Draft, size: int, classes: int, graph: bytes) -> None:
     for name in CONFIGS:
         shipped = draft.repository / SHIPPED / name
         target = draft.folder / name
         target.parent.mkdir(exist_ok=True)
-        target.write_text(derive_config(shipped.read_text(encoding="utf-8"), size, classes), encoding="utf-8")
+        text = derive_config(shipped.read_text(encoding="utf-8"), size, classes, graph)
+        target.write_text(text, encoding="utf-8")
 
 
 def _preprocess_json(preprocessing: Preprocessing) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import Image
@@ -13,6 +13,9 @@ from tritonclient.utils import InferenceServerException
 
 from training.importer.errors import ServerError
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
 PROBE_SECONDS = 2.0
 LOAD_SECONDS = 900.0  # a TensorRT engine that is not cached yet takes minutes
 DIAGNOSE_SECONDS = 20.0
@@ -20,10 +23,11 @@ LEAF_GREEN = (74, 112, 52)
 
 
 class Server:
-    """Triton's gRPC endpoint, host:port."""
+    """Triton's gRPC endpoint, host:port; `control` is the metadata that it wants of those who load and unload."""
 
-    def __init__(self, address: str) -> None:
+    def __init__(self, address: str, control: Mapping[str, str] | None = None) -> None:
         self.address = address
+        self._control = dict(control or {})
         self._client = InferenceServerClient(address)
 
     def is_live(self) -> bool:
@@ -41,7 +45,7 @@ class Server:
     def load(self, model: str) -> None:
         """Load a model of the repository and return when it is ready; raises `ServerError` with Triton's reason."""
         try:
-            self._client.load_model(model, client_timeout=LOAD_SECONDS)
+            self._client.load_model(model, self._control, client_timeout=LOAD_SECONDS)
         except InferenceServerException as error:
             raise ServerError(f"Triton did not load {model}: {_reason(error)}") from error
         if not self.is_ready(model):
@@ -50,7 +54,7 @@ class Server:
     def unload(self, model: str) -> None:
         """Let requests in flight end, then free the model; one that was not loaded is no error."""
         try:
-            self._client.unload_model(model, client_timeout=LOAD_SECONDS)
+            self._client.unload_model(model, self._control, client_timeout=LOAD_SECONDS)
         except InferenceServerException as error:
             raise ServerError(f"Triton did not unload {model}: {_reason(error)}") from error
 
