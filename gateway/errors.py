@@ -33,11 +33,15 @@ GatewayError
 ├── ServerError                       server      500  internal_error            retryable, like all below it
 │   ├── ModelAnswerError                          500  model_answer_invalid
 │   ├── ModelFailedError                          503  model_failed
+│   ├── ModelVersionUnavailableError              503  model_version_unavailable
 │   ├── TritonUnavailableError                    503  triton_unavailable
 │   ├── OverloadedError                           503  overloaded
+│   ├── KeysUnavailableError                      503  keys_unavailable
 │   ├── DatabaseUnavailableError                  503  database_unavailable
 │   ├── StorageUnavailableError                   503  storage_unavailable
-│   └── RequestInFlightError                      409  request_in_flight
+│   ├── RequestInFlightError                      409  request_in_flight
+│   ├── RateLimitedError                          429  rate_limited
+│   └── UnauthenticatedFloodError                 429  too_many_unauthenticated
 └── ClientGoneError                   network     499  client_gone               nobody is left to read it
 
 * deterministic: stored under the idempotency key and replayed.
@@ -45,9 +49,23 @@ GatewayError
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from frond.types import ErrorCategory
+
+if TYPE_CHECKING:
+    from gateway.diagnoses.protocols import Allowance
+
+
+# The statuses whose category is not plain from their first digit.
+CATEGORIES = {
+    401: ErrorCategory.AUTH,
+    403: ErrorCategory.AUTH,
+    409: ErrorCategory.SERVER,
+    429: ErrorCategory.SERVER,
+    499: ErrorCategory.NETWORK,
+    504: ErrorCategory.TIMEOUT,
+}
 
 
 class GatewayError(Exception):
@@ -232,6 +250,13 @@ class ModelFailedError(ServerError):
     code = "model_failed"
 
 
+class ModelVersionUnavailableError(ServerError):
+    """The version is registered, and its model is not loaded."""
+
+    status = 503
+    code = "model_version_unavailable"
+
+
 class TritonUnavailableError(ServerError):
     status = 503
     code = "triton_unavailable"
@@ -240,6 +265,13 @@ class TritonUnavailableError(ServerError):
 class OverloadedError(ServerError):
     status = 503
     code = "overloaded"
+
+
+class KeysUnavailableError(ServerError):
+    """The issuer's keys have never been had: no token can be judged."""
+
+    status = 503
+    code = "keys_unavailable"
 
 
 class DatabaseUnavailableError(ServerError):
@@ -257,7 +289,32 @@ class RequestInFlightError(ServerError):
     code = "request_in_flight"
 
 
+class RateLimitedError(ServerError):
+    status = 429
+    code = "rate_limited"
+
+    def __init__(self, message: str, retry_after_ms: int | None = None, allowance: Allowance | None = None) -> None:
+        super().__init__(message, retry_after_ms)
+        self.allowance = allowance
+
+
+class UnauthenticatedFloodError(ServerError):
+    """This process has answered as many requests without a valid token as it may."""
+
+    status = 429
+    code = "too_many_unauthenticated"
+
+
 class ClientGoneError(GatewayError):
     category = ErrorCategory.NETWORK
     status = 499
     code = "client_gone"
+
+
+def category_of(status: int | None) -> ErrorCategory | None:
+    """The category of the errors with this HTTP status; None for what is no error."""
+    if status is None:
+        return ErrorCategory.SERVER
+    if status < 400:
+        return None
+    return CATEGORIES.get(status, ErrorCategory.SERVER if status >= 500 else ErrorCategory.VALIDATION)

@@ -156,6 +156,7 @@ class Diagnosis(WireModel):
     abstain_reason: AbstainReason | None
     images: list[ImageDiagnosis]
     model: ModelInfo
+    degraded: bool = Field(default=False, description="another release answered, because the promoted one is out")
     timing_ms: Timing
 
 
