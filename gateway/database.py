@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -16,12 +17,20 @@ if TYPE_CHECKING:
 POOL_SIZE = 10  # a statement takes about a millisecond and no connection is held across inference
 # A statement that takes longer than this is one the database cannot answer now; the caller still has time to be told.
 STATEMENT_SECONDS = 2.0
+RETRY_SECONDS = 0.1  # a restart of the server takes about half a second
 
-UNAVAILABLE = (
-    OSError,  # refused, reset, no route, no name; TimeoutError is one too
+BROKEN = (
+    OSError,  # refused, reset, no route, no name
     asyncpg.PostgresConnectionError,
     asyncpg.InterfaceError,  # the connection was closed under us
-    asyncpg.OperatorInterventionError,  # shutting down, starting up, statement cancelled
+    asyncpg.InternalClientError,  # the server has said that it closes it, and has not yet
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+    asyncpg.CannotConnectNowError,  # starting up
+)
+UNAVAILABLE = (
+    *BROKEN,
+    asyncpg.OperatorInterventionError,  # statement cancelled
     asyncpg.InsufficientResourcesError,
     asyncpg.TransactionRollbackError,  # deadlock, serialisation: gone when tried again
     asyncpg.ReadOnlySQLTransactionError,  # a standby, in the middle of a failover
@@ -36,16 +45,51 @@ class Database:
 
     def __init__(self, pool: asyncpg.Pool[asyncpg.Record]) -> None:
         self._pool = pool
+        self._in_flight = 0
+        self._answered_at = 0.0  # on the monotonic clock
+        self._is_hanging = False
 
-    async def fetch_row(self, query: str, *arguments: Any) -> asyncpg.Record:
-        """The one row of the answer. Raises `DatabaseUnavailableError` when there is no database to give it."""
+    async def fetch_row(self, query: str, *arguments: Any, is_patient: bool = False) -> asyncpg.Record:
+        """The one row of the answer. Raises `DatabaseUnavailableError` when there is no database to give it.
+
+        The statement must be one that may run twice: where its connection breaks it is sent again, once, or for as
+        long as there is time if it is patient.
+        """
+        if self._is_hanging and self._in_flight and not is_patient:  # one at a time finds out whether it still does
+            raise DatabaseUnavailableError("The database does not answer. Try again.")
+        started_at = time.monotonic()
+        self._in_flight += 1
         try:
-            async with asyncio.timeout(STATEMENT_SECONDS), self._pool.acquire() as connection:
-                row = await fetch_or_terminate(connection, query, *arguments)
+            async with asyncio.timeout(STATEMENT_SECONDS):
+                row = await self._fetch_row(query, arguments, is_patient=is_patient)
+        except TimeoutError as error:
+            # One that waits for another transaction's lock is no hanging database: others are answered meanwhile.
+            self._is_hanging = self._answered_at < started_at
+            raise DatabaseUnavailableError("The database does not answer. Try again.") from error
         except UNAVAILABLE as error:
             raise DatabaseUnavailableError("The database cannot be reached. Try again.") from error
+        finally:
+            self._in_flight -= 1
+        self._is_hanging, self._answered_at = False, time.monotonic()
         assert row is not None
         return row
+
+    async def _fetch_row(self, query: str, arguments: tuple[Any, ...], *, is_patient: bool) -> asyncpg.Record | None:
+        may_repeat = True
+        while True:
+            is_connected = False
+            try:
+                async with self._pool.acquire() as connection:
+                    is_connected = True
+                    return await fetch_or_terminate(connection, query, *arguments)
+            except BROKEN:
+                if not is_patient and not (is_connected and may_repeat):
+                    raise
+            may_repeat = False
+            if is_connected:
+                await self._pool.expire_connections()  # what broke one has broken the others
+            else:
+                await asyncio.sleep(RETRY_SECONDS)
 
 
 async def fetch_or_terminate(

@@ -61,19 +61,19 @@ def read_migrations(folder: Path = MIGRATIONS) -> list[Migration]:
     return found
 
 
-async def migrate(url: str, migrations: list[Migration]) -> list[Migration]:
+async def migrate(url: str, migrations: list[Migration], lock_timeout: str = LOCK_TIMEOUT) -> list[Migration]:
     """Apply what is missing, each file in a transaction; returns what was applied."""
     connection = await connect(url)
     try:
-        return [migration for migration in migrations if await apply(connection, migration)]
+        return [migration for migration in migrations if await apply(connection, migration, lock_timeout)]
     finally:
         await connection.close()
 
 
-async def apply(connection: asyncpg.Connection, migration: Migration) -> bool:
+async def apply(connection: asyncpg.Connection, migration: Migration, lock_timeout: str) -> bool:
     """False if it was there already. The lock lasts as long as the transaction, so that it works through a pooler."""
     async with connection.transaction():
-        await connection.execute(f"set local lock_timeout = '{LOCK_TIMEOUT}'")
+        await connection.execute(f"set local lock_timeout = '{lock_timeout}'")
         await connection.execute("select pg_advisory_xact_lock($1)", LOCK)
         await connection.execute(BOOKKEEPING)
         checksum = await connection.fetchval(

@@ -77,9 +77,12 @@ create table public.idempotency_keys (
   error_details jsonb,
   owner_token uuid not null,
   leased_until timestamptz not null,
+  awaited boolean not null default false,
   constraint idempotency_keys_once unique (user_id, endpoint, idempotency_key),
   constraint idempotency_keys_answered check ((status = 'pending') = (response_payload is null)),
-  constraint idempotency_keys_rejected check ((status = 'failed') = (error_details is not null))
+  constraint idempotency_keys_rejected check ((status = 'failed') = (error_details is not null)),
+  constraint idempotency_keys_rejection_status
+    check (error_details is null or coalesce(error_details ->> 'status' ~ '^4[0-9]{2}$', false))
 );
 
 create index idempotency_keys_expires_at on public.idempotency_keys (expires_at);
@@ -95,6 +98,7 @@ comment on column public.idempotency_keys.payload_hash is 'SHA-256 of what was a
 comment on column public.idempotency_keys.error_details is 'Of a rejection: HTTP status, category, code.';
 comment on column public.idempotency_keys.owner_token is 'Who may complete or release it: a token for each attempt.';
 comment on column public.idempotency_keys.leased_until is 'After this moment, on this clock, a pending row may be taken over.';
+comment on column public.idempotency_keys.awaited is 'Another request waits for its answer: the end is announced.';
 
 alter table public.idempotency_keys enable row level security;
 alter table public.idempotency_keys force row level security;
@@ -115,11 +119,32 @@ create policy "own rows: all" on public.idempotency_keys
 create policy "service role: all" on public.idempotency_keys
   for all to service_role using (true) with check (true);
 
+-- GCRA, the generic cell rate algorithm: one moment a user is all the state there is.
+create table frond.rate_limits (
+  user_id uuid primary key,
+  full_at timestamptz not null
+) with (fillfactor = 50);  -- an update finds room on its own page and touches no index
+comment on table frond.rate_limits is 'One row for each user who started something lately. Users have no rights on it.';
+comment on column frond.rate_limits.full_at is 'When the whole burst is allowed again. After that the row says nothing.';
+
+create table frond.chores (
+  name text primary key,
+  leased_until timestamptz not null
+);
+comment on table frond.chores is 'What one replica does for all: it is that one''s until then.';
+insert into frond.chores (name, leased_until) values ('cleanup', '-infinity');
+
+-- The limits are the login's own: a user who may write them would raise them.
+grant select, insert, update on frond.rate_limits to frond_gateway;
+grant usage on schema frond to service_role;
+grant select, update, delete on frond.rate_limits to service_role;
+grant select, update on frond.chores to service_role;
+
 -- Claim, complete and release, each one round trip under row-level security.
 -- The caller is frond_gateway, which may do nothing; act_as_user makes it the user until the transaction ends.
 
 create function frond.act_as_user(p_claims jsonb) returns void
-  language plpgsql security invoker
+  language plpgsql security invoker set search_path = ''
   as $$
 begin
   if p_claims ->> 'role' is distinct from 'authenticated' or p_claims ->> 'sub' is null then
@@ -133,6 +158,35 @@ begin
     set_config('request.jwt.claim.role', 'authenticated', true);
 end $$;
 
+-- GCRA for one that starts now. Runs as the login: users have no rights on the table.
+create function frond.spend_allowance(
+  p_user_id uuid,
+  p_burst int,
+  p_period interval,
+  out is_granted boolean,
+  out remaining int,        -- how many more may start at once
+  out full_in interval,     -- until the whole burst is allowed again
+  out retry_after interval  -- not granted: until one is
+)
+  language plpgsql security invoker set search_path = ''
+  as $$
+declare
+  full_at timestamptz;
+begin
+  insert into frond.rate_limits as l (user_id, full_at) values (p_user_id, clock_timestamp() + p_period)
+    on conflict on constraint rate_limits_pkey do update set full_at = greatest(l.full_at, clock_timestamp()) + p_period
+    where l.full_at + p_period <= clock_timestamp() + p_burst * p_period
+    returning l.full_at into full_at;
+  is_granted := found;
+  if not is_granted then
+    select l.full_at into full_at from frond.rate_limits l where l.user_id = p_user_id;
+    retry_after := greatest(full_at - (p_burst - 1) * p_period - clock_timestamp(), interval '0');
+  end if;
+  full_in := greatest(full_at - clock_timestamp(), interval '0');
+  remaining := case when is_granted
+    then floor(p_burst - extract(epoch from full_in) / extract(epoch from p_period)) else 0 end;
+end $$;
+
 create function frond.claim_idempotency_key(
   p_claims jsonb,
   p_endpoint text,
@@ -142,22 +196,29 @@ create function frond.claim_idempotency_key(
   p_client_tx_id text,
   p_owner_token uuid,
   p_lease interval,
-  out outcome text,        -- claimed, taken_over, replayed, mismatch, in_flight
-  out answer text,         -- replayed: the stored body
-  out answer_status int,   -- replayed: its HTTP status
-  out lease_left interval  -- in_flight: how long the other one has at most
+  p_may_start boolean,
+  p_burst int,              -- how many of a user may start at once; null: no limit
+  p_period interval,        -- between two of them in the long run
+  out outcome text,         -- claimed, taken_over, replayed, mismatch, in_flight, not_started, rate_limited
+  out answer text,          -- replayed: the stored body
+  out answer_status int,    -- replayed: its HTTP status
+  out lease_left interval,  -- in_flight: how long the other one has at most
+  out remaining int,        -- claimed, taken_over: how many more may start at once
+  out full_in interval,     -- claimed, taken_over: until the whole burst is allowed again
+  out retry_after interval  -- rate_limited: until one may start
 )
-  language plpgsql security invoker
+  language plpgsql security invoker set search_path = ''
   as $$
 declare
   held public.idempotency_keys;
+  is_granted boolean := true;
 begin
   perform frond.act_as_user(p_claims);
   -- A claim that a crash of the server forgets costs a second inference and no second answer: do not wait for the disk.
   perform set_config('synchronous_commit', 'off', true);
-  -- A turn that ends without an answer lost against another claim, which the next turn reads.
-  for turn in 1..3 loop
-    -- Read first: a replay, the frequent case, then writes nothing and waits for no disk.
+  -- An attempt that ends without an outcome lost against another claim, which the next attempt reads.
+  for attempt in 1..5 loop
+    -- Read first: a replay, the frequent case, then writes nothing, waits for no disk and spends no allowance.
     select * into held from public.idempotency_keys k
       where k.user_id = (select auth.uid()) and k.endpoint = p_endpoint and k.idempotency_key = p_key
         and k.expires_at > clock_timestamp();
@@ -169,10 +230,35 @@ begin
       answer := held.response_payload::text;
       answer_status := coalesce((held.error_details ->> 'status')::int, 200);
       return;
+    elsif found and held.owner_token = p_owner_token then
+      -- This statement a second time: its answer got lost with a connection.
+      outcome := 'claimed';
+      return;
     elsif found and held.leased_until > clock_timestamp() then
+      if not held.awaited then
+        update public.idempotency_keys k set awaited = true
+          where k.user_id = (select auth.uid()) and k.endpoint = p_endpoint and k.idempotency_key = p_key
+            and k.owner_token = held.owner_token and k.status = 'pending';
+        continue when not found;  -- it has ended meanwhile: nobody would tell us
+      end if;
       outcome := 'in_flight';
       lease_left := held.leased_until - clock_timestamp();
       return;
+    elsif not p_may_start then
+      outcome := 'not_started';
+      return;
+    elsif not is_granted then
+      outcome := 'rate_limited';
+      return;
+    end if;
+
+    if p_burst is not null then
+      -- A user's claims queue for the row of the limit: who is refused there looks once more for a duplicate to join.
+      perform set_config('role', 'none', true);
+      select s.is_granted, s.remaining, s.full_in, s.retry_after into is_granted, remaining, full_in, retry_after
+        from frond.spend_allowance((p_claims ->> 'sub')::uuid, p_burst, p_period) s;
+      perform frond.act_as_user(p_claims);
+      continue when not is_granted;
     end if;
 
     insert into public.idempotency_keys as k (
@@ -185,12 +271,25 @@ begin
       id = excluded.id, status = excluded.status, request_payload = excluded.request_payload, response_payload = null,
       created_at = excluded.created_at, expires_at = excluded.expires_at, client_tx_id = excluded.client_tx_id,
       payload_hash = excluded.payload_hash, error_details = null, owner_token = excluded.owner_token,
-      leased_until = excluded.leased_until
+      leased_until = excluded.leased_until, awaited = false
     where k.expires_at <= clock_timestamp()
       or (k.status = 'pending' and k.leased_until <= clock_timestamp() and k.payload_hash = excluded.payload_hash);
     if found then
       outcome := case when held.id is null then 'claimed' else 'taken_over' end;
+      if held.awaited then
+        -- Those who waited for the one before shall say that they wait for this one.
+        perform pg_notify('frond_answers', concat_ws(' ', p_claims ->> 'sub', p_endpoint, p_key));
+      end if;
       return;
+    end if;
+
+    if p_burst is not null then
+      -- Lost to a duplicate, which has spent for both. The row is still ours.
+      perform set_config('role', 'none', true);
+      update frond.rate_limits l set full_at = l.full_at - p_period where l.user_id = (p_claims ->> 'sub')::uuid;
+      perform frond.act_as_user(p_claims);
+      remaining := null;
+      full_in := null;
     end if;
   end loop;
   raise serialization_failure using message = 'the key changes hands too fast';
@@ -208,7 +307,7 @@ create function frond.complete_idempotency_key(
   out answer text,        -- replayed: the stored body
   out answer_status int   -- replayed: its HTTP status
 )
-  language plpgsql security invoker
+  language plpgsql security invoker set search_path = ''
   as $$
 declare
   held public.idempotency_keys;
@@ -219,36 +318,145 @@ begin
       response_payload = p_answer::json,
       error_details = p_error_details
     where k.user_id = (select auth.uid()) and k.endpoint = p_endpoint and k.idempotency_key = p_key
-      and k.owner_token = p_owner_token and k.status = 'pending';
+      and k.owner_token = p_owner_token and k.status = 'pending'
+    returning * into held;
   if found then
     outcome := 'completed';
+    if held.awaited then
+      -- Only then: a notification makes commits queue (one lock for the whole server).
+      perform pg_notify('frond_answers', concat_ws(' ', p_claims ->> 'sub', p_endpoint, p_key));
+    end if;
     return;
   end if;
   select * into held from public.idempotency_keys k
     where k.user_id = (select auth.uid()) and k.endpoint = p_endpoint and k.idempotency_key = p_key
       and k.payload_hash = p_payload_hash and k.status <> 'pending';
-  if found then
+  if not found then
+    outcome := 'superseded';
+  elsif held.owner_token = p_owner_token then
+    -- This statement a second time: its answer got lost with a connection.
+    outcome := 'completed';
+  else
     outcome := 'replayed';
     answer := held.response_payload::text;
     answer_status := coalesce((held.error_details ->> 'status')::int, 200);
-  else
-    outcome := 'superseded';
   end if;
 end $$;
 
 create function frond.release_idempotency_key(
-  p_claims jsonb, p_endpoint text, p_key uuid, p_owner_token uuid, out released boolean
+  p_claims jsonb, p_endpoint text, p_key uuid, p_owner_token uuid, p_unless_awaited boolean, out released boolean
 )
-  language plpgsql security invoker
+  language plpgsql security invoker set search_path = ''
   as $$
+declare
+  was_awaited boolean;
 begin
   perform frond.act_as_user(p_claims);
   delete from public.idempotency_keys k
     where k.user_id = (select auth.uid()) and k.endpoint = p_endpoint and k.idempotency_key = p_key
-      and k.owner_token = p_owner_token and k.status = 'pending';
+      and k.owner_token = p_owner_token and k.status = 'pending' and not (p_unless_awaited and k.awaited)
+    returning k.awaited into was_awaited;
   released := found;
+  if was_awaited then
+    perform pg_notify('frond_answers', concat_ws(' ', p_claims ->> 'sub', p_endpoint, p_key));
+  end if;
 end $$;
 
--- Nothing here is for users: who calls act_as_user chooses who to be.
+-- As the release before calls them: without a limit, and without waiting for one another.
+
+create function frond.claim_idempotency_key(
+  p_claims jsonb,
+  p_endpoint text,
+  p_key uuid,
+  p_payload_hash text,
+  p_request_payload jsonb,
+  p_client_tx_id text,
+  p_owner_token uuid,
+  p_lease interval,
+  out outcome text,
+  out answer text,
+  out answer_status int,
+  out lease_left interval
+)
+  language sql security invoker set search_path = ''
+  as $$
+    select c.outcome, c.answer, c.answer_status, c.lease_left from frond.claim_idempotency_key(
+      p_claims, p_endpoint, p_key, p_payload_hash, p_request_payload, p_client_tx_id, p_owner_token, p_lease,
+      true, null, null
+    ) c
+  $$;
+
+create function frond.release_idempotency_key(
+  p_claims jsonb, p_endpoint text, p_key uuid, p_owner_token uuid, out released boolean
+)
+  language sql security invoker set search_path = ''
+  as $$
+    select r.released from frond.release_idempotency_key(p_claims, p_endpoint, p_key, p_owner_token, false) r
+  $$;
+
+-- Cleanup: each function is one small transaction as service_role, and nothing else of the gateway is.
+-- They run as their owner, so that the login needs no membership in service_role, which on Supabase may do everything.
+
+create function frond.begin_cleanup(
+  p_lease interval,
+  out is_ours boolean,          -- no other replica cleans up meanwhile
+  out idempotency_rows bigint   -- an estimate, from the server's statistics
+)
+  language plpgsql security definer set search_path = ''
+  as $$
+begin
+  update frond.chores c set leased_until = clock_timestamp() + p_lease
+    where c.name = 'cleanup' and c.leased_until <= clock_timestamp();
+  is_ours := found;
+  -- The counted rows are forgotten in a crash, the analysed ones are as old as the last analysis.
+  select greatest(c.reltuples, pg_stat_get_live_tuples(c.oid)) into idempotency_rows
+    from pg_class c where c.oid = 'public.idempotency_keys'::regclass;
+end $$;
+
+create function frond.delete_expired_keys(p_limit int, out deleted int)
+  language plpgsql security definer set search_path = ''
+  as $$
+begin
+  delete from public.idempotency_keys where id in (
+    select k.id from public.idempotency_keys k where k.expires_at <= now() order by k.expires_at limit p_limit
+    for update skip locked
+  );
+  get diagnostics deleted = row_count;
+end $$;
+
+create function frond.delete_idle_rate_limits(p_limit int, out deleted int)
+  language plpgsql security definer set search_path = ''
+  as $$
+begin
+  -- No index: nearly every row is idle soon, and without one an update of the others touches their page only.
+  delete from frond.rate_limits where user_id in (
+    select l.user_id from frond.rate_limits l where l.full_at <= now() limit p_limit
+    for update skip locked
+  );
+  get diagnostics deleted = row_count;
+end $$;
+
 revoke all on all functions in schema frond from public;
 grant execute on all functions in schema frond to frond_gateway;
+
+-- Who gives a function away has to be a member of its new owner's role, who needs the right to make one there.
+do $$
+declare
+  given text;
+  is_lent boolean := false;
+begin
+  grant create on schema frond to service_role;
+  foreach given in array array['begin_cleanup', 'delete_expired_keys', 'delete_idle_rate_limits'] loop
+    begin
+      execute format('alter function frond.%I owner to service_role', given);
+    exception when insufficient_privilege then
+      grant service_role to current_user;
+      is_lent := true;
+      execute format('alter function frond.%I owner to service_role', given);
+    end;
+  end loop;
+  revoke create on schema frond from service_role;
+  if is_lent then
+    revoke service_role from current_user;
+  end if;
+end $$;

@@ -1,6 +1,8 @@
 -- name: claim
-select outcome, answer, answer_status, lease_left
-from frond.claim_idempotency_key($1::jsonb, $2::text, $3::uuid, $4::text, $5::jsonb, $6::text, $7::uuid, $8::interval);
+select outcome, answer, answer_status, lease_left, remaining, full_in, retry_after
+from frond.claim_idempotency_key(
+  $1::jsonb, $2::text, $3::uuid, $4::text, $5::jsonb, $6::text, $7::uuid, $8::interval, $9::boolean, $10::int, $11::interval
+);
 
 -- name: complete
 select outcome, answer, answer_status
@@ -8,4 +10,4 @@ from frond.complete_idempotency_key($1::jsonb, $2::text, $3::uuid, $4::text, $5:
 
 -- name: release
 select released
-from frond.release_idempotency_key($1::jsonb, $2::text, $3::uuid, $4::uuid);
+from frond.release_idempotency_key($1::jsonb, $2::text, $3::uuid, $4::uuid, $5::boolean);

@@ -1,14 +1,15 @@
-"""Idempotency keys in PostgreSQL, under the row-level security of their user."""
+"""Idempotency keys and rate limits in PostgreSQL, under the row-level security of their user."""
 
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gateway.diagnoses.protocols import Answer
-from gateway.errors import IdempotencyKeyReusedError, RequestInFlightError
+from gateway.diagnoses.protocols import Allowance, Answer, Claimed, Found
+from gateway.errors import IdempotencyKeyReusedError, RateLimitedError, RequestInFlightError
 from gateway.queries import load_queries
 
 if TYPE_CHECKING:
@@ -20,19 +21,35 @@ if TYPE_CHECKING:
 QUERIES = Path(__file__).with_name("queries.sql")
 # Both paths of the endpoint are the same one to a key.
 ENDPOINT = "/v1/ai-inference"
-# A diagnosis takes less than this nearly always: waiting for the end of the other one's lease would be too long.
-MAX_RETRY_AFTER = timedelta(seconds=1)
+# A diagnosis takes less than this nearly always: there is no telling how long another attempt has left.
+SUPERSEDED_RETRY_AFTER_MS = 1000
 MILLISECOND = timedelta(milliseconds=1)
 
 
-class PostgresStore:
-    """Each method is one statement; the functions that they call stand in the migrations."""
+@dataclass(frozen=True, slots=True)
+class RateLimit:
+    """How many new requests of a user may start at once, and the time between two of them in the long run."""
 
-    def __init__(self, database: Database) -> None:
+    burst: int
+    period: timedelta
+
+    @classmethod
+    def per_minute(cls, burst: int, requests: float) -> RateLimit:
+        return cls(burst, timedelta(minutes=1) / requests)
+
+
+class PostgresStore:
+    """Each method is one statement; the functions that they call stand in the migrations.
+
+    All of them may run twice, should a connection break before the answer came: the owner token tells.
+    """
+
+    def __init__(self, database: Database, limit: RateLimit) -> None:
         self._database = database
+        self._limit = limit
         self._queries = load_queries(QUERIES)
 
-    async def claim(self, claim: Claim) -> Answer | None:
+    async def claim(self, claim: Claim, *, may_start: bool) -> Claimed:
         row = await self._database.fetch_row(
             self._queries["claim"],
             claim.caller.claims,
@@ -43,15 +60,18 @@ class PostgresStore:
             claim.client_tx_id,
             claim.owner_token,
             claim.lease,
+            may_start,
+            self._limit.burst,
+            self._limit.period,
         )
         match row["outcome"]:
-            case "replayed":
-                return replay(row)
             case "mismatch":
                 raise IdempotencyKeyReusedError("This Idempotency-Key was used for another request.")
-            case "in_flight":
-                raise in_flight(row["lease_left"])
-        return None  # claimed, or taken over
+            case "rate_limited":
+                raise self._rate_limited(row)
+            case "replayed":
+                return Claimed(Found.REPLAYED, answer=replay(row))
+        return Claimed(Found(row["outcome"]), lease_left=row["lease_left"], allowance=self._allowance(row))
 
     async def complete(self, claim: Claim, answer: Answer) -> Answer:
         row = await self._database.fetch_row(
@@ -63,24 +83,32 @@ class PostgresStore:
             claim.owner_token,
             answer.body.decode(),
             None if answer.rejection is None else json.dumps(answer.rejection),
+            is_patient=True,
         )
         match row["outcome"]:
             case "replayed":
                 return replay(row)
             case "superseded":
-                raise in_flight(MAX_RETRY_AFTER)
+                raise RequestInFlightError("The same request is being answered.", SUPERSEDED_RETRY_AFTER_MS)
         return answer
 
-    async def release(self, claim: Claim) -> None:
-        await self._database.fetch_row(
-            self._queries["release"], claim.caller.claims, ENDPOINT, claim.key, claim.owner_token
+    async def release(self, claim: Claim, *, unless_awaited: bool = False) -> bool:
+        row = await self._database.fetch_row(
+            self._queries["release"], claim.caller.claims, ENDPOINT, claim.key, claim.owner_token, unless_awaited
         )
+        return bool(row["released"])
+
+    def _allowance(self, row: asyncpg.Record) -> Allowance | None:
+        if row["remaining"] is None:  # nothing was spent
+            return None
+        seconds = self._limit.period.total_seconds()
+        return Allowance(self._limit.burst, seconds, row["remaining"], row["full_in"].total_seconds())
+
+    def _rate_limited(self, row: asyncpg.Record) -> RateLimitedError:
+        per_minute = timedelta(minutes=1) / self._limit.period
+        message = f"At most {self._limit.burst} new requests at once, and {per_minute:g} a minute in the long run."
+        return RateLimitedError(message, max(1, -(-row["retry_after"] // MILLISECOND)), self._allowance(row))
 
 
 def replay(row: asyncpg.Record) -> Answer:
     return Answer(row["answer_status"], row["answer"].encode(), replayed=True)
-
-
-def in_flight(lease_left: timedelta) -> RequestInFlightError:
-    wait = min(lease_left, MAX_RETRY_AFTER)
-    return RequestInFlightError("The same request is being answered.", retry_after_ms=max(1, wait // MILLISECOND))

@@ -1,2 +1,3 @@
 -- name: ready
-select to_regprocedure('frond.release_idempotency_key(jsonb, text, uuid, uuid)') is not null as migrated;
+-- A function of the last migration.
+select to_regprocedure('frond.begin_cleanup(interval)') is not null as migrated;

