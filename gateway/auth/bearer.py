@@ -7,21 +7,31 @@ from typing import TYPE_CHECKING, Annotated
 from fastapi import Depends, Request
 
 from gateway.auth.protocols import Caller
-from gateway.errors import TokenMissingError, UnauthenticatedError
+from gateway.errors import GatewayError, TokenMissingError, UnauthenticatedError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from gateway.auth.service import TokenVerifier
 
 
-async def authenticate(request: Request) -> Caller:
-    headers = request.headers.getlist("authorization")
-    if not headers:
+async def identify(headers: Iterable[tuple[bytes, bytes]], verifier: TokenVerifier) -> Caller:
+    """Raises an auth error, or `KeysUnavailableError`."""
+    values = [value for name, value in headers if name == b"authorization"]
+    if not values:
         raise TokenMissingError("The Authorization header is missing.")
-    scheme, _, token = headers[0].partition(" ")
-    if len(headers) > 1 or scheme.lower() != "bearer" or not token or not token.isascii() or " " in token:
+    scheme, _, token = values[0].decode("latin-1").partition(" ")
+    if len(values) > 1 or scheme.lower() != "bearer" or not token or " " in token:
         raise UnauthenticatedError("There must be one Authorization header: Bearer and the token.")
-    verifier: TokenVerifier = request.state.verifier
-    return verifier.verify(token)
+    return await verifier.verify(token)
+
+
+async def authenticate(request: Request) -> Caller:
+    """What `gateway.unauthenticated` found out before anything else was done."""
+    identity: Caller | GatewayError = request.state.identity
+    if isinstance(identity, GatewayError):
+        raise identity
+    return identity
 
 
 AuthenticatedCaller = Annotated[Caller, Depends(authenticate)]

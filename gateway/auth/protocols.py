@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from uuid import UUID
 
     from jwt import PyJWK
@@ -20,7 +21,16 @@ class Caller:
 
 
 class KeySource(Protocol):
-    """Public keys by their id."""
+    """Public keys; each knows the one algorithm it may be used with."""
 
-    def find(self, key_id: str) -> PyJWK | None:
-        """The key, which knows the one algorithm it may be used with."""
+    def current(self) -> Mapping[str, PyJWK]:
+        """The keys in force, by their id: the same object until they change."""
+
+    async def renew(self) -> None:
+        """Look for a key that is not among the current ones, unless that was done a moment ago.
+
+        Raises `KeysUnavailableError` while there have never been any keys.
+        """
+
+    async def check(self) -> None:
+        """Raises `KeysUnavailableError` while there have never been any keys."""

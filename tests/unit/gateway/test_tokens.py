@@ -6,7 +6,6 @@ import base64
 import hashlib
 import hmac
 import json
-import os
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -14,23 +13,34 @@ from uuid import UUID
 import jwt
 import pytest
 from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
-from gateway.auth.keys import FileKeySet, KeySetError
+from gateway.auth.bearer import identify
+from gateway.auth.keys import FileKeySet, NoKeySet
 from gateway.auth.service import LEEWAY_SECONDS, MAX_TOKEN_CHARACTERS, TokenVerifier
 from gateway.errors import RoleForbiddenError, TokenExpiredError, UnauthenticatedError
+from gateway.metrics import Metrics
 from tests.gateways import ALICE, AUDIENCE, BOB, ISSUER, SigningKey, claims_of, write_keys
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from gateway.auth.protocols import KeySource
+
 KEY = SigningKey()
 SECOND = timedelta(seconds=1)
 
 
-@pytest.fixture
-def verifier(tmp_path: Path) -> TokenVerifier:
-    return TokenVerifier(FileKeySet(write_keys(tmp_path / "jwks.json", KEY)), ISSUER, AUDIENCE)
+SECRET = b"a legacy secret of more than 32 bytes"
+
+
+def verifier_of(keys: KeySource, secret: bytes | None = None) -> TokenVerifier:
+    return TokenVerifier(keys, ISSUER, AUDIENCE, Metrics(), secret=secret)
+
+
+@pytest.fixture(params=[None, SECRET], ids=["keys", "keys and a secret"])
+def verifier(tmp_path: Path, request: pytest.FixtureRequest) -> TokenVerifier:
+    return verifier_of(FileKeySet(write_keys(tmp_path / "jwks.json", KEY)), request.param)
 
 
 def segment(content: Any) -> str:
@@ -38,31 +48,76 @@ def segment(content: Any) -> str:
     return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
 
 
-def signed_with_the_public_key() -> str:
+def signed_with_the_public_key(**header: str) -> str:
     """HS256 with the public key's text as the secret: the confusion of RFC 8725, 2.1."""
     public = KEY.private.public_key().public_bytes(
         serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
     )
-    message = f"{segment({'alg': 'HS256', 'kid': 'first'})}.{segment(claims_of())}"
+    message = f"{segment({'alg': 'HS256', **header})}.{segment(claims_of())}"
     return f"{message}.{segment(hmac.new(public, message.encode(), hashlib.sha256).digest())}"
 
 
-def test_a_good_token_names_the_caller_with_all_claims(verifier: TokenVerifier) -> None:
-    caller = verifier.verify(KEY.token(ALICE, email="a@example.org"))
+async def test_a_good_token_names_the_caller_with_all_claims(verifier: TokenVerifier) -> None:
+    caller = await verifier.verify(KEY.token(ALICE, email="a@example.org"))
     assert caller.user_id == ALICE
     assert json.loads(caller.claims)["email"] == "a@example.org"
 
 
-def test_one_of_several_audiences_suffices(verifier: TokenVerifier) -> None:
-    assert verifier.verify(KEY.token(aud=["another", AUDIENCE])).user_id == ALICE
+async def test_one_of_several_audiences_suffices(verifier: TokenVerifier) -> None:
+    assert (await verifier.verify(KEY.token(aud=["another", AUDIENCE]))).user_id == ALICE
 
 
-def test_a_token_of_rs256_is_accepted(tmp_path: Path) -> None:
-    private = rsa.generate_private_key(65537, 2048)
-    jwk = jwt.algorithms.RSAAlgorithm.to_jwk(private.public_key(), as_dict=True)
-    (tmp_path / "jwks.json").write_text(json.dumps({"keys": [{**jwk, "kid": "rsa"}]}))
-    verifier = TokenVerifier(FileKeySet(tmp_path / "jwks.json"), ISSUER, AUDIENCE)
-    assert verifier.verify(jwt.encode(claims_of(BOB), private, "RS256", {"kid": "rsa"})).user_id == BOB
+@pytest.mark.parametrize(
+    ("algorithm", "private"),
+    [
+        ("ES256", ec.generate_private_key(ec.SECP256R1())),
+        ("RS256", rsa.generate_private_key(65537, 2048)),
+        ("EdDSA", ed25519.Ed25519PrivateKey.generate()),
+    ],
+)
+async def test_a_token_of_each_kind_of_public_key_is_accepted(tmp_path: Path, algorithm: str, private: Any) -> None:
+    jwk = jwt.get_algorithm_by_name(algorithm).to_jwk(private.public_key(), as_dict=True)
+    (tmp_path / "jwks.json").write_text(json.dumps({"keys": [{**jwk, "kid": "one"}]}))
+    verifier = verifier_of(FileKeySet(tmp_path / "jwks.json"))
+    assert (await verifier.verify(jwt.encode(claims_of(BOB), private, algorithm, {"kid": "one"}))).user_id == BOB
+
+
+@pytest.mark.parametrize("headers", [{}, {"kid": "legacy"}], ids=["no kid", "unknown kid"])
+async def test_the_secret_is_for_tokens_of_no_public_key(tmp_path: Path, headers: dict[str, str]) -> None:
+    verifier = verifier_of(FileKeySet(write_keys(tmp_path / "jwks.json", KEY)), SECRET)
+    assert (await verifier.verify(jwt.encode(claims_of(BOB), SECRET, "HS256", headers))).user_id == BOB
+    assert (await verifier.verify(KEY.token(ALICE))).user_id == ALICE
+
+
+async def test_a_secret_alone_suffices() -> None:
+    verifier = verifier_of(NoKeySet(), SECRET)
+    assert (await verifier.verify(jwt.encode(claims_of(), SECRET, "HS256"))).user_id == ALICE
+    with pytest.raises(UnauthenticatedError, match="key is unknown"):
+        await verifier.verify(KEY.token())
+
+
+async def test_without_a_secret_hs256_is_refused(tmp_path: Path) -> None:
+    verifier = verifier_of(FileKeySet(write_keys(tmp_path / "jwks.json", KEY)))
+    with pytest.raises(UnauthenticatedError, match="key is unknown"):
+        await verifier.verify(jwt.encode(claims_of(), SECRET, "HS256"))
+
+
+async def test_the_secret_does_not_open_a_public_key_s_id(tmp_path: Path) -> None:
+    verifier = verifier_of(FileKeySet(write_keys(tmp_path / "jwks.json", KEY)), SECRET)
+    with pytest.raises(UnauthenticatedError, match="alg"):
+        await verifier.verify(jwt.encode(claims_of(), SECRET, "HS256", {"kid": KEY.key_id}))
+
+
+@pytest.mark.parametrize("algorithm", ["HS384", "HS512"])
+async def test_the_secret_is_used_with_one_algorithm(algorithm: str) -> None:
+    secret = SECRET * 2
+    with pytest.raises(UnauthenticatedError):
+        await verifier_of(NoKeySet(), secret).verify(jwt.encode(claims_of(), secret, algorithm))
+
+
+async def test_a_token_of_another_secret_is_refused() -> None:
+    with pytest.raises(UnauthenticatedError, match="Signature"):
+        await verifier_of(NoKeySet(), SECRET).verify(jwt.encode(claims_of(), SECRET[::-1], "HS256"))
 
 
 @pytest.mark.parametrize(
@@ -85,54 +140,67 @@ def test_a_token_of_rs256_is_accepted(tmp_path: Path) -> None:
     ],
     ids=str,
 )
-def test_a_token_with_a_bad_claim_is_refused(
+async def test_a_token_with_a_bad_claim_is_refused(
     verifier: TokenVerifier, claims: dict[str, Any], error: type[Exception]
 ) -> None:
     with pytest.raises(error) as raised:
-        verifier.verify(KEY.token(**claims))
+        await verifier.verify(KEY.token(**claims))
     assert type(raised.value) is error
 
 
 @pytest.mark.parametrize("claims", [{"exp": -10 * SECOND}, {"nbf": 15 * SECOND}, {"nbf": -5 * SECOND}], ids=str)
-def test_clocks_may_differ_by_the_leeway(verifier: TokenVerifier, claims: dict[str, Any]) -> None:
-    assert verifier.verify(KEY.token(**claims)).user_id == ALICE
+async def test_clocks_may_differ_by_the_leeway(verifier: TokenVerifier, claims: dict[str, Any]) -> None:
+    assert (await verifier.verify(KEY.token(**claims))).user_id == ALICE
 
 
-@pytest.mark.parametrize("name", ["jku", "x5u", "jwk", "x5c", "crit"])
-def test_a_header_that_brings_its_own_key_is_refused(verifier: TokenVerifier, name: str) -> None:
-    value = [] if name in {"x5c", "crit"} else "https://evil.test/keys"
-    with pytest.raises(UnauthenticatedError):
-        verifier.verify(KEY.sign(claims_of(), **{name: value}))
+@pytest.mark.parametrize(
+    "header",
+    [
+        {"jku": "https://evil.test/keys"},
+        {"x5u": "https://evil.test/certificate"},
+        {"jwk": SigningKey("first").jwk()},
+        {"x5c": ["MIIB"]},
+        {"crit": ["x"], "x": 1},
+    ],
+    ids=lambda header: next(iter(header)),
+)
+async def test_a_header_that_brings_its_own_key_is_refused(verifier: TokenVerifier, header: dict[str, Any]) -> None:
+    with pytest.raises(UnauthenticatedError, match=r"header has a field|extension"):
+        await verifier.verify(KEY.sign(claims_of(), **header))
 
 
-def test_a_token_of_an_unknown_key_is_refused(verifier: TokenVerifier) -> None:
+async def test_a_token_of_an_unknown_key_is_refused(verifier: TokenVerifier) -> None:
     with pytest.raises(UnauthenticatedError, match="key is unknown"):
-        verifier.verify(SigningKey("another").token())
+        await verifier.verify(SigningKey("another").token())
 
 
-def test_a_token_of_another_key_under_a_known_id_is_refused(verifier: TokenVerifier) -> None:
+async def test_a_token_of_another_key_under_a_known_id_is_refused(verifier: TokenVerifier) -> None:
     with pytest.raises(UnauthenticatedError, match="Signature"):
-        verifier.verify(SigningKey("first").token())
+        await verifier.verify(SigningKey("first").token())
 
 
-def test_a_token_without_a_key_id_is_refused(verifier: TokenVerifier) -> None:
+async def test_a_token_without_a_key_id_is_refused(verifier: TokenVerifier) -> None:
     with pytest.raises(UnauthenticatedError):
-        verifier.verify(jwt.encode(claims_of(), KEY.private, "ES256"))
+        await verifier.verify(jwt.encode(claims_of(), KEY.private, "ES256"))
 
 
-def test_the_algorithm_none_is_refused(verifier: TokenVerifier) -> None:
+@pytest.mark.parametrize("header", [{"alg": "none"}, {"alg": "none", "kid": "first"}, {"alg": "None", "kid": "first"}])
+async def test_the_algorithm_none_is_refused(verifier: TokenVerifier, header: dict[str, str]) -> None:
     with pytest.raises(UnauthenticatedError):
-        verifier.verify(f"{segment({'alg': 'none', 'kid': 'first'})}.{segment(claims_of())}.")
+        await verifier.verify(f"{segment(header)}.{segment(claims_of())}.")
 
 
-def test_a_token_signed_with_the_public_key_as_a_secret_is_refused(verifier: TokenVerifier) -> None:
+@pytest.mark.parametrize("header", [{}, {"kid": "first"}, {"kid": "another"}], ids=str)
+async def test_a_token_signed_with_the_public_key_as_a_secret_is_refused(
+    verifier: TokenVerifier, header: dict[str, str]
+) -> None:
     with pytest.raises(UnauthenticatedError):
-        verifier.verify(signed_with_the_public_key())
+        await verifier.verify(signed_with_the_public_key(**header))
 
 
-def test_an_oversized_token_is_refused_unread(verifier: TokenVerifier) -> None:
+async def test_an_oversized_token_is_refused_unread(verifier: TokenVerifier) -> None:
     with pytest.raises(UnauthenticatedError, match="characters"):
-        verifier.verify(KEY.token(padding="x" * MAX_TOKEN_CHARACTERS))
+        await verifier.verify(KEY.token(padding="x" * MAX_TOKEN_CHARACTERS))
 
 
 @pytest.mark.parametrize(
@@ -147,87 +215,48 @@ def test_an_oversized_token_is_refused_unread(verifier: TokenVerifier) -> None:
         segment(b"[" * 5000) + ".e30.",
         segment([]) + ".e30.AA",
         "é.é.é",
+        "\ud800.e30.AA",
     ],
     ids=ascii,
 )
-def test_what_is_no_token_is_refused(verifier: TokenVerifier, token: str) -> None:
+async def test_what_is_no_token_is_refused(verifier: TokenVerifier, token: str) -> None:
     with pytest.raises(UnauthenticatedError):
-        verifier.verify(token[:MAX_TOKEN_CHARACTERS])
-
-
-def test_a_changed_payload_is_refused(verifier: TokenVerifier) -> None:
-    header, _, signature = KEY.token().split(".")
-    with pytest.raises(UnauthenticatedError):
-        verifier.verify(f"{header}.{segment(claims_of(BOB))}.{signature}")
-
-
-def test_a_new_key_in_the_file_is_accepted_and_an_old_one_gone(tmp_path: Path) -> None:
-    path = write_keys(tmp_path / "jwks.json", KEY)
-    verifier = TokenVerifier(FileKeySet(path), ISSUER, AUDIENCE)
-    new = SigningKey("second")
-    write_keys(path, new)
-    assert verifier.verify(new.token()).user_id == ALICE
-    with pytest.raises(UnauthenticatedError):
-        verifier.verify(KEY.token())
-
-
-@pytest.mark.parametrize("content", ["", "{", "{}", "[]", '{"keys": [{}]}', '{"keys": [1]}'])
-def test_a_broken_file_leaves_the_old_keys(tmp_path: Path, content: str) -> None:
-    path = write_keys(tmp_path / "jwks.json", KEY)
-    verifier = TokenVerifier(FileKeySet(path), ISSUER, AUDIENCE)
-    path.write_text(content)
-    assert verifier.verify(KEY.token()).user_id == ALICE
-    with pytest.raises(KeySetError):
-        FileKeySet(path)
-
-
-def test_a_file_that_is_gone_leaves_the_old_keys(tmp_path: Path) -> None:
-    path = write_keys(tmp_path / "jwks.json", KEY)
-    verifier = TokenVerifier(FileKeySet(path), ISSUER, AUDIENCE)
-    path.unlink()
-    assert verifier.verify(KEY.token()).user_id == ALICE
-
-
-def test_a_file_that_is_gone_is_reported_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    path = write_keys(tmp_path / "jwks.json", KEY)
-    keys = FileKeySet(path)
-    path.unlink()
-    for _ in range(3):
-        assert keys.find("first")
-    assert len(caplog.records) == 1
-    write_keys(path, SigningKey("second"))
-    assert keys.find("first") is None
-
-
-def test_a_private_key_has_no_place_in_the_file(tmp_path: Path) -> None:
-    private = jwt.algorithms.ECAlgorithm.to_jwk(KEY.private, as_dict=True)
-    (tmp_path / "jwks.json").write_text(json.dumps({"keys": [{**private, "kid": "first"}]}))
-    with pytest.raises(KeySetError, match="private key"):
-        FileKeySet(tmp_path / "jwks.json")
+        await verifier.verify(token[:MAX_TOKEN_CHARACTERS])
 
 
 @pytest.mark.parametrize(
-    "change",
-    [{"alg": "ES384"}, {"use": "enc"}, {"kty": "oct", "k": segment(os.urandom(32))}, {"crv": "P-384"}],
-    ids=str,
+    "values",
+    [("Bearer {token}", "Bearer {token}"), ("Bearer {token}, Bearer {token}",), ("Bearer {token} {token}",)],
+    ids=["two headers", "a list", "a space"],
 )
-def test_keys_of_other_kinds_are_left_out(tmp_path: Path, change: dict[str, str]) -> None:
-    (tmp_path / "jwks.json").write_text(json.dumps({"keys": [KEY.jwk() | change]}))
-    assert FileKeySet(tmp_path / "jwks.json").find("first") is None
+async def test_two_tokens_are_refused(verifier: TokenVerifier, values: tuple[str, ...]) -> None:
+    headers = [(b"authorization", value.format(token=KEY.token()).encode()) for value in values]
+    with pytest.raises(UnauthenticatedError, match="one Authorization header"):
+        await identify(headers, verifier)
 
 
-def test_another_curve_cannot_be_passed_off_as_es256(verifier: TokenVerifier) -> None:
+async def test_the_scheme_is_known_in_any_case(verifier: TokenVerifier) -> None:
+    assert (await identify([(b"authorization", b"bEARER " + KEY.token().encode())], verifier)).user_id == ALICE
+
+
+async def test_a_changed_payload_is_refused(verifier: TokenVerifier) -> None:
+    header, _, signature = KEY.token().split(".")
+    with pytest.raises(UnauthenticatedError):
+        await verifier.verify(f"{header}.{segment(claims_of(BOB))}.{signature}")
+
+
+async def test_another_curve_cannot_be_passed_off_as_es256(verifier: TokenVerifier) -> None:
     other = jwt.encode(claims_of(), ec.generate_private_key(ec.SECP384R1()), "ES384", {"kid": "first"})
     with pytest.raises(UnauthenticatedError):
-        verifier.verify(other)
+        await verifier.verify(other)
 
 
-def test_no_message_repeats_the_token(verifier: TokenVerifier) -> None:
+async def test_no_message_repeats_the_token(verifier: TokenVerifier) -> None:
     token = SigningKey("first").token()
     with pytest.raises(UnauthenticatedError) as raised:
-        verifier.verify(token)
+        await verifier.verify(token)
     assert all(part not in str(raised.value) for part in token.split("."))
 
 
-def test_the_uuid_of_a_caller_is_the_same_in_any_case(verifier: TokenVerifier) -> None:
-    assert verifier.verify(KEY.token(sub=str(ALICE).upper())).user_id == UUID(str(ALICE))
+async def test_the_uuid_of_a_caller_is_the_same_in_any_case(verifier: TokenVerifier) -> None:
+    assert (await verifier.verify(KEY.token(sub=str(ALICE).upper()))).user_id == UUID(str(ALICE))
