@@ -23,19 +23,25 @@ if TYPE_CHECKING:
 SHARED_MEMORY = Path("/dev/shm")  # noqa: S108  (where Triton puts its regions)
 PYTHON_BASED_BACKENDS = ("python", "onnxruntime")
 # Loading a model runs code that the request brings along, and any web page in the user's browser can send a POST to
-# 127.0.0.1; one with this header it cannot.
+# 127.0.0.1; one with this header it cannot. Over gRPC the same key keeps other users of the machine out.
 CONTROL_HEADER = "frond-control-key"
 CONTROL_APIS = "model-repository,shared-memory,trace,logging"
+GRPC_CONTROL_HEADER = f"triton-grpc-protocol-{CONTROL_HEADER}"  # Triton puts the prefix before it
 
 
 @dataclass(frozen=True, slots=True)
 class Addresses:
-    """Where one Triton listens, as host:port, and the key of those who may change it over HTTP."""
+    """Where one Triton listens, as host:port, and the key of those who may change it."""
 
     grpc: str
     http: str
     metrics: str
     control_key: str = field(default_factory=secrets.token_urlsafe, repr=False)
+
+    @property
+    def grpc_control(self) -> dict[str, str]:
+        """Metadata for calls that change it."""
+        return {GRPC_CONTROL_HEADER: self.control_key}
 
     @classmethod
     def pick(cls) -> Addresses:
@@ -99,8 +105,10 @@ def serve_command(
         "exit-on-error": "false",  # one release that cannot load does not take the others down
         "exit-timeout-secs": 5,
         "allow-gpu-metrics": "false",
+        "grpc-http2-max-ping-strikes": 0,  # the gateway pings each 1.5 s to find out early that we are gone
         "http-thread-count": 2,  # health and model control only; inference comes over gRPC
         "http-restricted-api": f"{CONTROL_APIS}:{CONTROL_HEADER}={addresses.control_key}",
+        "grpc-restricted-protocol": f"{CONTROL_APIS}:{CONTROL_HEADER}={addresses.control_key}",
     }
     for name in ("http", "grpc", "metrics"):
         host, port = getattr(addresses, name).split(":")

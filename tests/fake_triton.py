@@ -18,28 +18,40 @@ if TYPE_CHECKING:
 
 
 class FakeTriton(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ignore[misc]
-    """`requests` are the ones that came; `failure` is the status to end them with; `gate` holds them."""
+    """`requests` are the ones that came, and `probes` the gateway's own; `failure` is the status to end all with;
+    `gate` holds them, and `delay_seconds` is what each takes, one after the other.
+    """
 
     def __init__(self) -> None:
         self.requests: list[Any] = []
+        self.probes: list[Any] = []
+        self.delay_seconds = 0.0
+        self._turn = asyncio.Lock()
         self.failure: tuple[grpc.StatusCode, str] | None = None
         self.gate: asyncio.Event | None = None
         self.arrived = asyncio.Event()
         self.cancelled = asyncio.Event()
+        self.answer: dict[str, Any] | None = None
         self.output = b""
 
     async def ModelInfer(self, request: Any, context: Any) -> Any:  # noqa: N802  (the protocol's name)
-        self.requests.append(request)
-        self.arrived.set()
+        if request.id == "probe":
+            self.probes.append(request)
+        else:
+            self.requests.append(request)
+            self.arrived.set()
         try:
             if self.gate is not None:
                 await self.gate.wait()
+            if self.delay_seconds:
+                async with self._turn:
+                    await asyncio.sleep(self.delay_seconds)
         except asyncio.CancelledError:
             self.cancelled.set()
             raise
         if self.failure is not None:
             await context.abort(*self.failure)
-        answer = json.dumps(photo_answer(photos_of(request))).encode()
+        answer = json.dumps(self.answer or photo_answer(photos_of(request))).encode()
         output = self.output or struct.pack("<I", len(answer)) + answer
         return service_pb2.ModelInferResponse(raw_output_contents=[output])
 

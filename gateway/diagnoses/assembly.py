@@ -26,6 +26,7 @@ def assemble(order: Order, faults: Sequence[Error | None], answer: ModelAnswer) 
     try:
         content = json.loads(answer.content)
         content["images"] = [image.model_dump(by_alias=True) for image in images_of(order, faults, content["images"])]
+        content["degraded"] = answer.degraded
         content["timingMs"] = timing(order, answer, content["timingMs"])
         diagnosis = Diagnosis.model_validate(content)
     except (ValidationError, ValueError, KeyError, TypeError, StopIteration) as error:

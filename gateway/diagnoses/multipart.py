@@ -29,6 +29,7 @@ class Part:
 
     headers: dict[str, str] = field(default_factory=dict)
     name: str = ""
+    label: str = "request"  # for the caller, who shall know which of the images
     max_bytes: int = 0
     size_bytes: int = 0
     content: bytearray = field(default_factory=bytearray)  # not a list: a client decides how small the pieces are
@@ -38,7 +39,7 @@ class Part:
         self.size_bytes += len(piece)
         if self.size_bytes > self.max_bytes:
             error = ImageTooLargeError if self.name == "images" else BodyTooLargeError
-            raise error(f"The part {self.name} may have at most {self.max_bytes} bytes.")
+            raise error(f"The part {self.label} may have at most {self.max_bytes} bytes.")
         self.content += piece
         if self.name == "images":
             self.digest.update(piece)
@@ -101,6 +102,7 @@ class Form:
         elif self._part.name == "images":
             if len(self.photos) == MAX_IMAGES:
                 raise ImageCountError(f"A request may have at most {MAX_IMAGES} photos.")
+            self._part.label = f"images[{len(self.photos)}]"
             self._part.max_bytes = MAX_IMAGE_BYTES
         else:
             raise MalformedRequestError("The parts are one request and the images; there is another one.")

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
+    import asyncio
     from collections.abc import Sequence
+    from contextlib import AbstractContextManager
     from datetime import timedelta
     from uuid import UUID
 
@@ -40,6 +43,16 @@ class Order:
 
 
 @dataclass(frozen=True, slots=True)
+class Allowance:
+    """A user's rate limit after this claim: how many more may start at once, and when the burst is full again."""
+
+    burst: int
+    period_seconds: float  # between two in the long run
+    remaining: int
+    full_in_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
 class Answer:
     """A body as it goes out and is stored: the HTTP status, and of a rejection its category and code."""
 
@@ -47,6 +60,7 @@ class Answer:
     body: bytes
     rejection: dict[str, Any] | None = None
     replayed: bool = False
+    allowance: Allowance | None = None  # of who has just spent some of it; not stored
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,21 +76,42 @@ class Claim:
     lease: timedelta
 
 
+class Found(StrEnum):
+    """What a claim came upon; the values are those of `frond.claim_idempotency_key`."""
+
+    CLAIMED = "claimed"
+    TAKEN_OVER = "taken_over"
+    REPLAYED = "replayed"
+    IN_FLIGHT = "in_flight"
+    NOT_STARTED = "not_started"  # nothing is stored, and the claim was not to start anything
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """The outcome of one claim."""
+
+    found: Found
+    answer: Answer | None = None  # replayed
+    lease_left: timedelta | None = None  # in flight
+    allowance: Allowance | None = None  # claimed, taken over
+
+
 @dataclass(frozen=True, slots=True)
 class ModelAnswer:
-    """`diagnose`'s JSON, and how long the call took."""
+    """`diagnose`'s JSON, how long the call took, and whether it was the degraded release that answered."""
 
     content: bytes
     seconds: float
+    degraded: bool = False
 
 
 class IdempotencyStore(Protocol):
     """Each method is one round trip. All raise `DatabaseUnavailableError`."""
 
-    async def claim(self, claim: Claim) -> Answer | None:
-        """None: the key is ours until the lease ends. Else the stored answer.
+    async def claim(self, claim: Claim, *, may_start: bool) -> Claimed:
+        """Claimed or taken over: the key is ours until the lease ends. Without `may_start` only reads.
 
-        Raises `IdempotencyKeyReusedError` for another payload, `RequestInFlightError` while another attempt is at work.
+        Raises `IdempotencyKeyReusedError` for another payload, `RateLimitedError` for a user who asks too often.
         """
 
     async def complete(self, claim: Claim, answer: Answer) -> Answer:
@@ -85,8 +120,22 @@ class IdempotencyStore(Protocol):
         Raises `RequestInFlightError` when another attempt took over and is still at work.
         """
 
-    async def release(self, claim: Claim) -> None:
-        """Let the next attempt begin at once. Without effect for who is not the owner any more."""
+    async def release(self, claim: Claim, *, unless_awaited: bool = False) -> bool:
+        """Let the next attempt begin at once; false if nothing was released.
+
+        Without effect for who is not the owner any more and, with `unless_awaited`, where another request waits for
+        the answer.
+        """
+
+
+class Announcements(Protocol):
+    """Wakes those who wait for another request's answer, be it in this process or another."""
+
+    def expect(self, claim: Claim) -> AbstractContextManager[asyncio.Event]:
+        """The event is set when the claim's key is completed or released from now on.
+
+        An announcement can get lost (a broken connection): who waits also looks by itself now and then.
+        """
 
 
 class PhotoSource(Protocol):
@@ -101,6 +150,9 @@ class PhotoSource(Protocol):
 
 class Diagnoser(Protocol):
     """Triton's model `diagnose`."""
+
+    def admit(self, version: str | None, deadline: Deadline) -> None:
+        """Raises `OverloadedError` or `TritonUnavailableError` if a call made now would not be answered in time."""
 
     async def diagnose(
         self, photos: Sequence[bytes], top_k: int, version: str | None, request_id: str, deadline: Deadline

@@ -14,9 +14,10 @@ from frond.types import DiagnosisResponse
 from gateway.auth.bearer import AuthenticatedCaller  # noqa: TC001  (FastAPI evaluates it)
 from gateway.deadline import Deadline
 from gateway.diagnoses import request as request_body
+from gateway.diagnoses.allowance import headers_of
 from gateway.diagnoses.protocols import Order
-from gateway.envelope import JSON
-from gateway.errors import ClientGoneError, IdempotencyKeyInvalidError, IdempotencyKeyMissingError
+from gateway.envelope import JSON, failure_response
+from gateway.errors import ClientGoneError, IdempotencyKeyInvalidError, IdempotencyKeyMissingError, RateLimitedError
 from gateway.memory import RequestShare  # noqa: TC001
 from gateway.openapi import DIAGNOSIS_BODY, failures
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Coroutine
 
     from gateway.diagnoses.service import DiagnosisService
+    from gateway.metrics import Metrics
 
 UUID_TEXT = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 
@@ -36,7 +38,7 @@ router = APIRouter(tags=["diagnoses"])
     "/v1/ai-inference",
     summary="Diagnose the photos of one assessment",
     response_model=DiagnosisResponse,
-    responses=failures(DiagnosisResponse, 400, 401, 403, 404, 405, 409, 413, 415, 422, 500, 503, 504),
+    responses=failures(DiagnosisResponse, 400, 401, 403, 404, 405, 409, 413, 415, 422, 429, 500, 503, 504),
     openapi_extra=DIAGNOSIS_BODY,
 )
 @router.post("/functions/v1/ai-inference", include_in_schema=False)
@@ -51,11 +53,19 @@ async def diagnose(
     received_at = time.monotonic()
     deadline = Deadline.from_header(x_frond_deadline_ms)
     key = parse_key(idempotency_key, len(request.headers.getlist("idempotency-key")))
-    details, photos = await request_body.read(request, deadline, share)
+    metrics: Metrics = request.state.metrics
+    with metrics.stage("body"):
+        details, photos = await request_body.read(request, deadline, share)
     order = Order(caller, key, request.state.request_id, received_at, deadline, details, photos)
     service: DiagnosisService = request.state.diagnoses
-    answer = await while_connected(request, service.answer(order))
-    headers = {"Idempotency-Replayed": "true"} if answer.replayed else None
+    try:
+        answer = await while_connected(request, service.answer(order))
+    except RateLimitedError as error:
+        request.state.error = error
+        response = failure_response(order.request_id, error)
+        response.headers.update(headers_of(error.allowance))
+        return response
+    headers = headers_of(answer.allowance) | ({"Idempotency-Replayed": "true"} if answer.replayed else {})
     return Response(answer.body, answer.status, headers, JSON)
 
 

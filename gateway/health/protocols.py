@@ -6,5 +6,5 @@ from typing import Protocol
 
 
 class Probe(Protocol):
-    async def check(self) -> None:
-        """Raises a `GatewayError` when the part cannot do its work."""
+    async def check(self) -> str | None:
+        """What is not well although the part does its work. Raises a `GatewayError` when it cannot do it."""

@@ -45,5 +45,5 @@ async def ready(request: Request, response: Response) -> ReadinessReport:
     service: ReadinessService = request.state.readiness
     readiness = await service.readiness()
     response.status_code = 200 if readiness.is_ready else 503
-    parts = {name: Part(ready=reason is None, reason=reason) for name, reason in readiness.parts.items()}
+    parts = {name: Part(ready=part.is_ready, reason=part.reason) for name, part in readiness.parts.items()}
     return ReadinessReport(ready=readiness.is_ready, draining=readiness.is_draining, parts=parts)

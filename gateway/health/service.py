@@ -28,15 +28,21 @@ class Lifecycle:
 
 
 @dataclass(frozen=True, slots=True)
-class Readiness:
-    """The parts, each with what is wrong with it or None."""
+class Condition:
+    """Of a part; there may be something wrong with one that is ready, too."""
 
-    parts: Mapping[str, str | None]
+    is_ready: bool
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Readiness:
+    parts: Mapping[str, Condition]
     is_draining: bool
 
     @property
     def is_ready(self) -> bool:
-        return not self.is_draining and not any(self.parts.values())
+        return not self.is_draining and all(part.is_ready for part in self.parts.values())
 
 
 class ReadinessService:
@@ -46,24 +52,23 @@ class ReadinessService:
         self._lifecycle = lifecycle
         self._probes = probes
         self._lock = asyncio.Lock()
-        self._parts: Mapping[str, str | None] = {}
+        self._parts: Mapping[str, Condition] = {}
         self._fresh_until = 0.0
 
     async def readiness(self) -> Readiness:
         async with self._lock:
             if time.monotonic() >= self._fresh_until:
-                faults = await asyncio.gather(*map(fault_of, self._probes.values()))
-                self._parts = dict(zip(self._probes, faults, strict=True))
+                conditions = await asyncio.gather(*map(condition_of, self._probes.values()))
+                self._parts = dict(zip(self._probes, conditions, strict=True))
                 self._fresh_until = time.monotonic() + FRESH_SECONDS
         return Readiness(self._parts, self._lifecycle.is_draining)
 
 
-async def fault_of(probe: Probe) -> str | None:
+async def condition_of(probe: Probe) -> Condition:
     try:
-        await probe.check()
+        return Condition(is_ready=True, reason=await probe.check())
     except GatewayError as error:
-        return f"{error.code}: {error}"
+        return Condition(is_ready=False, reason=f"{error.code}: {error}")
     except Exception:
         logger.exception("a probe failed")
-        return "the probe failed; see the log"
-    return None
+        return Condition(is_ready=False, reason="the probe failed; see the log")

@@ -3,40 +3,58 @@
 from __future__ import annotations
 
 import asyncio
-import json
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
+import grpc
 import pytest
 
-from gateway.errors import DatabaseUnavailableError, ModelFailedError, TritonUnavailableError
-from gateway.health.picture import green_png
-from gateway.health.service import FRESH_SECONDS, Lifecycle, ReadinessService
-from gateway.health.triton import InferenceProbe
+from gateway.errors import DatabaseUnavailableError, TritonUnavailableError
+from gateway.health.service import FRESH_SECONDS, Condition, Lifecycle, ReadinessService
+from gateway.inference import breaker, endpoint
+from gateway.inference.picture import green_png
+from gateway.inference.service import open_inference
+from gateway.metrics import Metrics
 from preprocess.header import read_header
+from tests.fake_triton import FakeTriton, serving
 from tests.gateways import FakeDiagnoser, SigningKey, parts_with, photo_answer, serve, settings_in
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
     from pathlib import Path
+
+    from gateway.inference.service import Inference
+
+
+WELL = Condition(is_ready=True)
 
 
 class Part:
     """A probe that counts, and fails when told to."""
 
-    def __init__(self, error: Exception | None = None) -> None:
+    def __init__(self, error: Exception | None = None, note: str | None = None) -> None:
         self.error = error
+        self.note = note
         self.checks = 0
 
-    async def check(self) -> None:
+    async def check(self) -> str | None:
         self.checks += 1
         await asyncio.sleep(0)
         if self.error is not None:
             raise self.error
+        return self.note
 
 
 async def test_with_all_parts_well_it_is_ready() -> None:
     readiness = await ReadinessService(Lifecycle(), {"database": Part(), "triton": Part()}).readiness()
     assert readiness.is_ready
-    assert readiness.parts == {"database": None, "triton": None}
+    assert readiness.parts == {"database": WELL, "triton": WELL}
+
+
+async def test_what_is_not_well_with_a_part_that_does_its_work_is_told() -> None:
+    readiness = await ReadinessService(Lifecycle(), {"triton": Part(note="one of two is out")}).readiness()
+    assert readiness.is_ready
+    assert readiness.parts["triton"] == Condition(is_ready=True, reason="one of two is out")
 
 
 @pytest.mark.parametrize(
@@ -49,7 +67,7 @@ async def test_with_all_parts_well_it_is_ready() -> None:
 async def test_one_part_that_fails_is_named(error: Exception, reason: str) -> None:
     readiness = await ReadinessService(Lifecycle(), {"database": Part(), "triton": Part(error)}).readiness()
     assert not readiness.is_ready
-    assert readiness.parts == {"database": None, "triton": reason}
+    assert readiness.parts == {"database": WELL, "triton": Condition(is_ready=False, reason=reason)}
 
 
 async def test_many_who_ask_at_once_cost_one_check() -> None:
@@ -80,14 +98,75 @@ def test_the_picture_of_the_synthetic_inference_is_a_photo() -> None:
     assert (header.content_type, header.width, header.height) == ("image/png", 32, 32)
 
 
-async def test_a_model_that_cannot_read_the_picture_is_not_well() -> None:
-    diagnoser = FakeDiagnoser()
-    await InferenceProbe(diagnoser).check()
-    answer = photo_answer([b""])
+@asynccontextmanager
+async def inference(folder: Path, *fakes: FakeTriton | None, **settings: Any) -> AsyncIterator[Inference]:
+    """Over so many Tritons; None is one that is not there."""
+    async with AsyncExitStack() as stack:
+        addresses = [
+            "127.0.0.1:1" if fake is None else await stack.enter_async_context(serving(fake)) for fake in fakes
+        ]
+        configured = settings_in(folder, SigningKey(), triton_grpc=",".join(addresses), **settings)
+        yield await stack.enter_async_context(open_inference(configured, Metrics()))
+
+
+async def test_triton_is_ready_when_a_photo_came_out_diagnosed(tmp_path: Path) -> None:
+    fake = FakeTriton()
+    async with inference(tmp_path, fake) as model:
+        assert await model.check() is None
+    assert len(fake.probes) == 1
+
+
+async def test_one_of_two_that_is_out_is_named_and_leaves_it_ready(tmp_path: Path) -> None:
+    async with inference(tmp_path, FakeTriton(), None) as model:
+        assert await model.check() == "127.0.0.1:1: refused"
+
+
+async def test_with_all_out_it_is_not_ready(tmp_path: Path) -> None:
+    async with inference(tmp_path, None) as model:
+        with pytest.raises(TritonUnavailableError, match=r"127\.0\.0\.1:1: refused"):
+            await model.check()
+
+
+async def test_one_slow_probe_leaves_it_ready(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(endpoint, "PROBE_SECONDS", 0.1)
+    monkeypatch.setattr(breaker, "QUIET_SECONDS", 0.1)
+    monkeypatch.setattr(breaker, "FIRST_PAUSE_SECONDS", 60)  # after a bad one
+    fake = FakeTriton()
+    async with inference(tmp_path, fake) as model:
+        assert await model.check() is None
+        fake.gate = asyncio.Event()
+        async with asyncio.timeout(5):
+            while len(fake.probes) < 2 or not fake.cancelled.is_set():  # noqa: ASYNC110  (what the fake has seen)
+                await asyncio.sleep(0.01)
+        assert await model.check() is None
+
+
+async def test_a_model_that_cannot_read_the_picture_is_not_well(tmp_path: Path) -> None:
+    answer, fake = photo_answer([b""]), FakeTriton()
     answer["images"][0]["error"] = {"code": "image_corrupt"}
-    diagnoser.content = json.dumps(answer).encode()
-    with pytest.raises(ModelFailedError):
-        await InferenceProbe(diagnoser).check()
+    fake.answer = answer
+    async with inference(tmp_path, fake) as model:
+        with pytest.raises(TritonUnavailableError, match="refused"):
+            await model.check()
+
+
+async def test_with_a_degraded_release_it_is_ready_as_long_as_that_one_answers(tmp_path: Path) -> None:
+    smaller = FakeTriton()
+    async with serving(smaller) as address:
+        settings = {"degraded_version": "lite", "degraded_triton_grpc": address}
+        async with inference(tmp_path, None, **settings) as model:
+            assert await model.check() == "the degraded release answers; 127.0.0.1:1: refused"
+    assert smaller.probes[0].parameters["version"].string_param == "lite"
+
+
+async def test_a_promoted_release_that_is_not_loaded_makes_it_ready_only_with_a_degraded_one(tmp_path: Path) -> None:
+    fake = FakeTriton()
+    fake.failure = (grpc.StatusCode.UNAVAILABLE, "The classifier is not available.")
+    async with inference(tmp_path, fake) as model:
+        with pytest.raises(TritonUnavailableError, match="unserved"):
+            await model.check()
+    async with inference(tmp_path, fake, degraded_version="lite") as model:
+        assert (await model.check() or "").startswith("the degraded release answers")
 
 
 @pytest.mark.parametrize("error", [None, DatabaseUnavailableError("out")])
