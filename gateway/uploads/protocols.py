@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Protocol, Self
 from uuid import UUID
 
 if TYPE_CHECKING:
-    from frond.types import ContentType
+    from frond.types import ContentType, UploadTicket
 
+UPLOAD_SECONDS = 15 * 60  # 20 MB at 22 KB/s
+DOWNLOAD_SECONDS = 60 * 60
 EXTENSIONS: dict[ContentType, str] = {
     "image/jpeg": "jpg",
     "image/png": "png",
@@ -40,12 +42,27 @@ class ObjectPath:
             return None
         return cls(UUID(user_id), matched[1], CONTENT_TYPES[matched[2]])
 
+    @classmethod
+    def below(cls, base_url: str, url: str) -> Self | None:
+        """What a URL names below `base_url`: scheme, host, port and folder must be the same to the letter."""
+        base, *names = url.partition("?")[0].rsplit("/", 2)
+        return cls.parse(*names) if base == base_url and len(names) == 2 else None
 
-class ObjectStorage(Protocol):
-    """Both raise `StorageUnavailableError`."""
 
-    async def write(self, path: ObjectPath, content: bytes) -> None:
-        """All of it or nothing, and safe on the disk when this returns."""
+class PhotoStorage(Protocol):
+    """Where uploaded photos lie. What asks the storage raises `StorageUnavailableError` when it does not answer."""
+
+    async def ticket(self, path: ObjectPath, size_bytes: int) -> UploadTicket:
+        """URLs for one PUT of this photo and, for an hour, its download."""
+
+    def locate(self, url: str) -> ObjectPath | None:
+        """Whose object a download URL names, from the URL alone; None: it is no URL of this storage."""
+
+    def verify(self, path: ObjectPath, url: str) -> None:
+        """Raises `UrlSignatureError` or `UrlExpiredError` unless a ticket gave out the URL an hour ago or less."""
 
     async def read(self, path: ObjectPath, max_bytes: int) -> bytes | None:
         """No more than one byte beyond `max_bytes`, which shows that it is too large. None: there is no such object."""
+
+    async def expire(self, older_than_seconds: float) -> int:
+        """Remove some of the photos that are older, and what broken uploads left; returns how many went."""

@@ -1,4 +1,4 @@
-"""Signed URLs of the local storage: who holds one may do this one thing with this one photo until it expires."""
+"""URLs that the gateway signs itself: who holds one may do this one thing with this one photo until it expires."""
 
 from __future__ import annotations
 
@@ -40,13 +40,14 @@ class Grant:
 
 
 class UrlSigner:
-    """HMAC-SHA256 (RFC 2104)."""
+    """HMAC-SHA256 (RFC 2104). The first secret signs; URLs that an earlier one signed stay valid."""
 
-    def __init__(self, secret: bytes) -> None:
-        self._secret = secret
+    def __init__(self, secret: bytes, *earlier: bytes) -> None:
+        self._secrets = (secret, *earlier)
 
     def query(self, grant: Grant) -> str:
-        return urlencode({"bytes": grant.size_bytes, "expires": grant.expires_at, "signature": self._signature(grant)})
+        signature = signature_of(grant, self._secrets[0])
+        return urlencode({"bytes": grant.size_bytes, "expires": grant.expires_at, "signature": signature})
 
     def verify(self, method: Method, path: ObjectPath, query: str) -> Grant:
         """The grant of a URL. Raises `UrlSignatureError` and `UrlExpiredError`."""
@@ -55,12 +56,14 @@ class UrlSigner:
         if not all(text.isascii() and text.isdigit() and len(text) <= MAX_DIGITS for text in numbers):
             raise UrlSignatureError("The URL is not signed.")
         grant = Grant(method, path, int(numbers[0]), int(numbers[1]))
-        if not hmac.compare_digest(self._signature(grant).encode(), fields.get("signature", "").encode()):
+        given = fields.get("signature", "").encode()
+        if not any(hmac.compare_digest(signature_of(grant, secret).encode(), given) for secret in self._secrets):
             raise UrlSignatureError("The signature of the URL is not valid.")
         if grant.expires_at < time.time():
             raise UrlExpiredError("The URL has expired. Ask for a new one.")
         return grant
 
-    def _signature(self, grant: Grant) -> str:
-        digest = hmac.new(self._secret, grant.message(), hashlib.sha256).digest()
-        return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
+
+def signature_of(grant: Grant, secret: bytes) -> str:
+    digest = hmac.new(secret, grant.message(), hashlib.sha256).digest()
+    return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()

@@ -47,7 +47,7 @@ async def test_a_photo_can_be_uploaded_twice(gateway: Gateway) -> None:
 
 async def test_the_file_appears_whole_and_alone_and_private(gateway: Gateway) -> None:
     await gateway.upload(png())
-    folder = gateway.settings.storage_dir / str(ALICE)
+    folder = gateway.storage_dir / str(ALICE)
     assert [path.name for path in folder.iterdir()] == [f"{sha256(png())}.png"]
     assert folder.stat().st_mode & 0o077 == 0
 
@@ -61,7 +61,7 @@ async def test_other_bytes_than_the_announced_ones_are_refused_and_leave_no_file
     codes = {"longer": (413, "body_too_large"), "shorter": (422, "image_size_mismatch")}
     ticket = (await gateway.ask_for_urls(photo)).json()["result"]
     assert code_of(await gateway.put(ticket, sent)) == codes.get(changed, (422, "image_hash_mismatch"))
-    assert not [path for path in gateway.settings.storage_dir.rglob("*") if path.is_file()]
+    assert not [path for path in gateway.storage_dir.rglob("*") if path.is_file()]
 
 
 async def test_another_content_type_than_the_announced_one_is_refused(gateway: Gateway) -> None:
@@ -118,6 +118,6 @@ async def test_a_ticket_needs_a_token(gateway: Gateway) -> None:
 
 
 async def test_a_disk_that_cannot_be_written_is_a_server_error(gateway: Gateway) -> None:
-    (gateway.settings.storage_dir / str(ALICE)).write_text("a file where the folder must be")
+    (gateway.storage_dir / str(ALICE)).write_text("a file where the folder must be")
     ticket = (await gateway.ask_for_urls(png())).json()["result"]
     assert code_of(await gateway.put(ticket, png())) == (503, "storage_unavailable")
