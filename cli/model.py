@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -19,6 +20,7 @@ from preprocess.release import ReleaseError
 from preprocess.tensor import Preprocessing
 from stack.paths import StatePaths
 from stack.state import read_state
+from stack.triton import GRPC_CONTROL_HEADER
 from training.calibrate import calibrate
 from training.card import Provenance
 from training.importer import lifecycle
@@ -31,6 +33,7 @@ from training.temperature import TemperatureError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from stack.state import State
     from training.importer.lifecycle import Listed
 
 app = typer.Typer(no_args_is_help=True, help="Add, list, promote and roll back releases of the classifier.")
@@ -39,7 +42,8 @@ Repository = Annotated[
     Path | None, typer.Option(help="the model repository; else the one of the local runtime", show_default=False)
 ]
 Triton = Annotated[
-    str | None, typer.Option(help="gRPC address of the Triton that serves it; else the local one, if it runs")
+    str | None,
+    typer.Option(help="gRPC address of the Triton that serves it, with FROND_TRITON_CONTROL_KEY; else the local one"),
 ]
 Version = Annotated[str, typer.Argument(help="as `frond model list` shows it")]
 
@@ -159,10 +163,18 @@ def _place(repository: Path | None, triton: str | None) -> tuple[Path, Server | 
     state = read_state(paths)
     is_local = state is not None and folder.resolve() == paths.model_repository.resolve()
     address = triton or (state.triton_grpc if state and is_local else None)
-    server = Server(address) if address else None
+    server = Server(address, _control(state, address)) if address else None
     if triton and server and not server.is_live():
         raise Failure(f"No Triton answers at {triton}.")
     return folder.resolve(), server if server and server.is_live() else None
+
+
+def _control(state: State | None, address: str) -> dict[str, str]:
+    """What a Triton that is not for everyone wants to see: the key of the local one, or one from the environment."""
+    if state is not None and address == state.triton_grpc:
+        return state.triton_control
+    key = os.environ.get("FROND_TRITON_CONTROL_KEY")
+    return {GRPC_CONTROL_HEADER: key} if key else {}
 
 
 def _preprocessing(size: int, crop_fraction: float, interpolation: Literal["bicubic", "bilinear"]) -> Preprocessing:

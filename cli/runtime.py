@@ -45,9 +45,8 @@ def announce(progress: Progress, state: State, seconds: float, how_to_stop: str)
     progress.say(f"\nReady after {seconds:.1f} s. {how_to_stop}")
     progress.say(f"  gateway         {state.gateway_url}/v1/ai-inference")
     progress.say(f"  documentation   {state.gateway_url}/docs")
-    progress.say(
-        f"  Triton          gRPC {state.triton_grpc}, HTTP {state.triton_http}, metrics {state.triton_metrics}"
-    )
+    progress.say(f"  Triton          gRPC {state.triton_grpc}, HTTP {state.triton_http}")
+    progress.say(f"  metrics         http://{state.gateway_metrics}/metrics, http://{state.triton_metrics}/metrics")
     progress.say(f"  logs            {StatePaths.default().logs}")
 
 

@@ -14,7 +14,7 @@ from stack import lock, processes
 from stack.errors import StackError
 from stack.model_repository import active_model
 from stack.paths import StatePaths
-from stack.state import PartStatus, Status, read_state, read_status
+from stack.state import PartStatus, State, Status, read_state, read_status
 
 EXIT_CODES = {"ready": 0, "not running": 3}
 DEGRADED = 4  # and while it starts or stops
@@ -35,16 +35,29 @@ def describe(paths: StatePaths) -> dict[str, Any]:
     found = read_status(paths)
     if found is None:
         state = "starting" if lock.is_locked(paths.lock) else "not running"
-        return {"state": state, "gatewayUrl": None, "activeRelease": None, "memoryBytes": 0, "parts": []}
+        nothing: dict[str, Any] = {
+            "gatewayUrl": None,
+            "metricsUrls": [],
+            "activeRelease": None,
+            "memoryBytes": 0,
+            "parts": [],
+        }
+        return {"state": state, **nothing}
+    addresses = read_state(paths)
     parts = [_part(part) for part in found.parts]
     parts.append(_supervisor(found))
     return {
         "state": found.state,
-        "gatewayUrl": addresses.gateway_url if (addresses := read_state(paths)) else None,
+        "gatewayUrl": addresses.gateway_url if addresses else None,
+        "metricsUrls": _metrics_urls(addresses) if addresses else [],
         "activeRelease": _active_release(paths),
         "memoryBytes": sum(part["memoryBytes"] for part in parts),
         "parts": parts,
     }
+
+
+def _metrics_urls(addresses: State) -> list[str]:
+    return [f"http://{address}/metrics" for address in (addresses.gateway_metrics, addresses.triton_metrics)]
 
 
 def _part(part: PartStatus) -> dict[str, Any]:
@@ -111,6 +124,8 @@ def _print(report: dict[str, Any]) -> None:
     for part in report["parts"]:
         if part["note"]:
             console.print(f"\n{part['name']}: {part['note']}", style="yellow", markup=False)
+    if report["metricsUrls"]:
+        console.print(f"\nmetrics: {', '.join(report['metricsUrls'])}")
     console.print(
         f"\nFrond is {report['state']}; active release: {report['activeRelease']}; "
         f"memory: {report['memoryBytes'] / 2**20:.0f} MiB"

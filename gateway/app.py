@@ -9,30 +9,41 @@ from fastapi import FastAPI
 from fastapi_swagger import patch_fastapi
 
 from gateway import edge, envelope, openapi
-from gateway.auth.keys import FileKeySet
+from gateway.announcements import open_announcements
+from gateway.auth.issuer import open_issuer_keys
+from gateway.auth.keys import FileKeySet, NoKeySet
 from gateway.auth.service import TokenVerifier
+from gateway.cleanup.service import CleanupService, cleaning
+from gateway.cleanup.store import PostgresExpiredRows
+from gateway.cors import Cors
 from gateway.database import open_database
 from gateway.diagnoses.routes import router as diagnoses_router
 from gateway.diagnoses.service import DiagnosisService
-from gateway.diagnoses.store import PostgresStore
-from gateway.diagnoses.triton import TritonDiagnoser, open_channel
+from gateway.diagnoses.store import PostgresStore, RateLimit
+from gateway.exposition import open_exposition
 from gateway.health.routes import router as health_router
 from gateway.health.service import Lifecycle, ReadinessService
 from gateway.health.store import DatabaseProbe
-from gateway.health.triton import InferenceProbe
+from gateway.inference.service import open_inference
 from gateway.memory import Memory
-from gateway.settings import read_secret
+from gateway.metrics import Metrics
+from gateway.settings import Storage, read_secret
+from gateway.tracing import Tracing, open_tracing
+from gateway.unauthenticated import Identification, UnauthenticatedCap
+from gateway.uploads.backends import open_storage
+from gateway.uploads.local import STORAGE_PATH
+from gateway.uploads.local_routes import router as local_storage_router
 from gateway.uploads.routes import router as uploads_router
 from gateway.uploads.service import UploadService
-from gateway.uploads.signing import UrlSigner
-from gateway.uploads.storage import LocalStorage
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
     from contextlib import AbstractAsyncContextManager
 
+    from gateway.auth.protocols import KeySource
     from gateway.health.protocols import Probe
     from gateway.settings import Settings
+    from gateway.uploads.protocols import PhotoStorage
 
     OpenParts = Callable[[Settings, Lifecycle], AbstractAsyncContextManager["Parts"]]
 
@@ -43,32 +54,68 @@ class Parts(TypedDict):
     """What routes find in `request.state`."""
 
     verifier: TokenVerifier
+    unauthenticated: UnauthenticatedCap
     diagnoses: DiagnosisService
     uploads: UploadService
+    storage: PhotoStorage
     readiness: ReadinessService
     memory: Memory
+    metrics: Metrics
+    tracing: Tracing
+
+
+@asynccontextmanager
+async def open_verifier(settings: Settings, metrics: Metrics) -> AsyncIterator[TokenVerifier]:
+    """A file of keys and a secret must be there; the issuer need not be."""
+    async with AsyncExitStack() as stack:
+        keys: KeySource = NoKeySet()
+        if settings.jwks_file is not None:
+            keys = FileKeySet(settings.jwks_file)
+        elif settings.jwks_url is not None:
+            keys = await stack.enter_async_context(open_issuer_keys(str(settings.jwks_url)))
+        secret_file = settings.jwt_secret_file
+        secret = read_secret(secret_file, SIGNING_KEY_BYTES) if secret_file is not None else None
+        yield TokenVerifier(keys, settings.jwt_issuer, settings.jwt_audience, metrics, secret=secret)
 
 
 @asynccontextmanager
 async def open_parts(settings: Settings, lifecycle: Lifecycle) -> AsyncIterator[Parts]:
     """Neither the database nor Triton has to be there yet; keys and folders must."""
     async with AsyncExitStack() as stack:
-        database = await stack.enter_async_context(open_database(settings.database_url.get_secret_value()))
-        diagnoser = TritonDiagnoser(await stack.enter_async_context(open_channel(settings.triton_grpc)))
-        signer = UrlSigner(read_secret(settings.storage_signing_key_file, SIGNING_KEY_BYTES))
-        uploads = UploadService(LocalStorage(settings.storage_dir), signer, str(settings.public_url))
-        probes: dict[str, Probe] = {"database": DatabaseProbe(database), "triton": InferenceProbe(diagnoser)}
+        tracing = await stack.enter_async_context(open_tracing(settings))
+        metrics = Metrics(tracing.tracer)
+        await stack.enter_async_context(open_exposition(metrics, settings.metrics_host, settings.metrics_port))
+        verifier = await stack.enter_async_context(open_verifier(settings, metrics))
+        database_url = settings.database_url.get_secret_value()
+        database = await stack.enter_async_context(open_database(database_url))
+        announcements = await stack.enter_async_context(open_announcements(database_url))
+        limit = RateLimit.per_minute(settings.rate_limit_burst, settings.rate_limit_per_minute)
+        inference = await stack.enter_async_context(open_inference(settings, metrics))
+        storage = await stack.enter_async_context(open_storage(settings))
+        uploads = UploadService(storage, metrics)
+        if settings.cleanup_seconds > 0:
+            retention_seconds = settings.storage_retention_hours * 3600
+            rows = PostgresExpiredRows(database)
+            cleanup = CleanupService(rows, storage, metrics, settings.cleanup_seconds, retention_seconds)
+            await stack.enter_async_context(cleaning(cleanup))
+        probes: dict[str, Probe] = {"database": DatabaseProbe(database), "triton": inference, "keys": verifier}
         yield Parts(
-            verifier=TokenVerifier(FileKeySet(settings.jwks_file), settings.jwt_issuer, settings.jwt_audience),
-            diagnoses=DiagnosisService(PostgresStore(database), uploads, diagnoser),
+            verifier=verifier,
+            unauthenticated=UnauthenticatedCap(settings.unauthenticated_per_second, metrics.unauthenticated_refused),
+            diagnoses=DiagnosisService(
+                PostgresStore(database, limit), announcements, uploads, inference.diagnoser, metrics
+            ),
             uploads=uploads,
+            storage=storage,
             readiness=ReadinessService(lifecycle, probes),
-            memory=Memory(settings.max_held_bytes),
+            memory=Memory(settings.max_held_bytes, metrics.held_bytes),
+            metrics=metrics,
+            tracing=tracing,
         )
 
 
 def create_app(settings: Settings, lifecycle: Lifecycle | None = None, open_parts: OpenParts = open_parts) -> FastAPI:
-    """Around the routes, from the outside: Edge, then the handlers that render errors."""
+    """Around the routes, from the outside: Edge, CORS, LastResort, Identification, the handlers that render errors."""
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[Parts]:
@@ -87,9 +134,16 @@ def create_app(settings: Settings, lifecycle: Lifecycle | None = None, open_part
         swagger_ui_oauth2_redirect_url=None,
     )
     patch_fastapi(app)  # /docs with its scripts from here: FastAPI's own loads them from elsewhere
-    app.add_middleware(edge.Edge)
+    # Each around the one before it.
+    app.add_middleware(Identification, signed_under=STORAGE_PATH if settings.storage is Storage.LOCAL else None)
+    app.add_middleware(edge.LastResort)
+    if settings.cors_origins:
+        app.add_middleware(Cors, origins=settings.cors_origins)
+    app.add_middleware(edge.Edge, is_https=settings.public_url.scheme == "https")
     envelope.install(app)
     openapi.install(app)
     for router in (diagnoses_router, uploads_router, health_router):
         app.include_router(router)
+    if settings.storage is Storage.LOCAL:
+        app.include_router(local_storage_router)
     return app

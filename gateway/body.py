@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import TYPE_CHECKING, TypeVar
 
 from pydantic import BaseModel, ValidationError
 from starlette.requests import ClientDisconnect
 
+from gateway.deadline import Deadline
 from gateway.envelope import describe
 from gateway.errors import (
     BodyTooLargeError,
@@ -23,20 +25,35 @@ if TYPE_CHECKING:
 
     from starlette.requests import Request
 
-    from gateway.deadline import Deadline
     from gateway.memory import Share
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
 
+# Slower than any phone network that works; a photo's owner has given up long before.
+MIN_BYTES_PER_SECOND = 1024
+GRACE_SECONDS = 10.0  # for a network that stalls, and for a client that makes its body while it sends
+
+
+class Pace:
+    """When the next piece of a body must be here: by the deadline, and sooner if it trickles."""
+
+    def __init__(self, deadline: Deadline) -> None:
+        self._deadline = deadline
+        self._slowest = time.monotonic() + GRACE_SECONDS
+
+    def until(self, received_bytes: int) -> Deadline:
+        return Deadline(min(self._deadline.at, self._slowest + received_bytes / MIN_BYTES_PER_SECOND))
+
 
 async def chunks(request: Request, max_bytes: int, deadline: Deadline, share: Share) -> AsyncIterator[bytes]:
     """The body in pieces. Refuses a body that says it is too large before reading, any other one when it gets so,
-    or when this process holds too much already.
+    when it comes too slowly, or when this process holds too much already.
     """
     check_length(request.headers.get("content-length"), max_bytes)
     received = 0
+    pace = Pace(deadline)
     stream = request.stream()
-    while chunk := await next_chunk(stream, deadline):
+    while chunk := await next_chunk(stream, pace.until(received)):
         received += len(chunk)
         if received > max_bytes:
             raise BodyTooLargeError(f"The body may have at most {max_bytes} bytes.")
@@ -62,13 +79,13 @@ def check_length(content_length: str | None, max_bytes: int) -> None:
         )
 
 
-async def next_chunk(stream: AsyncIterator[bytes], deadline: Deadline) -> bytes:
+async def next_chunk(stream: AsyncIterator[bytes], until: Deadline) -> bytes:
     """Starlette ends the stream with an empty piece."""
     try:
-        async with asyncio.timeout(deadline.remaining()):
+        async with asyncio.timeout(until.remaining()):
             return await anext(stream, b"")
     except TimeoutError as error:
-        raise DeadlineError("The deadline passed while the body was on its way.") from error
+        raise DeadlineError("The body did not arrive in time.") from error
     except ClientDisconnect as error:
         raise ClientGoneError("The client hung up.") from error
 

@@ -1,4 +1,4 @@
-"""The outermost layer: request ids, one log line a request, and the last resort for what nobody caught."""
+"""The outermost layer: request ids and headers of every answer, and what is noted of every request."""
 
 from __future__ import annotations
 
@@ -8,76 +8,165 @@ import time
 import uuid
 from typing import TYPE_CHECKING
 
-from starlette.datastructures import Headers, MutableHeaders
+from opentelemetry.context import attach, detach
+from opentelemetry.trace import Status, StatusCode, set_span_in_context
 
 from gateway import logs
 from gateway.envelope import failure_response
-from gateway.errors import GatewayError, ServerError
+from gateway.errors import GatewayError, ServerError, category_of
+from gateway.headers import DOCS_PATH, DOCS_POLICY, SECURITY_HEADERS, STRICT_TRANSPORT, Header, add_missing
+from gateway.tracing import caller_context
 
 if TYPE_CHECKING:
+    from opentelemetry.trace import Span
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+    from gateway.metrics import Metrics
+    from gateway.tracing import Tracing
 
 logger = logging.getLogger(__name__)
 
-REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
+REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,128}")
+UNKNOWN_ROUTE = "other"
 
 
 class Edge:
-    """ASGI middleware. The path is logged without its query, which carries signatures."""
+    """ASGI middleware around all others. Routes are named by their templates: paths are the caller's to choose."""
 
-    def __init__(self, app: ASGIApp) -> None:
-        self.app = app
+    def __init__(self, app: ASGIApp, *, is_https: bool) -> None:
+        self._app = app
+        self._headers = (*SECURITY_HEADERS, STRICT_TRANSPORT) if is_https else SECURITY_HEADERS
+        self._docs_headers = (DOCS_POLICY, *(header for header in self._headers if header[0] != DOCS_POLICY[0]))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
-            await self.app(scope, receive, send)
+            await self._app(scope, receive, send)
             return
-        request_id = choose_request_id(Headers(scope=scope).get("x-request-id"))
-        state = scope.setdefault("state", {})
-        state["request_id"] = request_id
-        started = time.monotonic()
-        status: int | None = None
+        exchange = Exchange(scope)
+        own_headers = ((b"x-request-id", exchange.request_id.encode()), *self._headers_for(scope["path"]))
 
-        async def send_with_id(message: Message) -> None:
-            nonlocal status
+        async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                status = message["status"]
-                headers = MutableHeaders(scope=message)
-                headers["X-Request-Id"] = request_id
-                headers.setdefault("Cache-Control", "no-store")
+                exchange.status = message["status"]
+                message["headers"] = headers = list(message["headers"])
+                add_missing(headers, own_headers)
             await send(message)
 
-        token = logs.request_id.set(request_id)
+        with exchange:
+            await self._app(scope, receive, send_with_headers)
+
+    def _headers_for(self, path: str) -> tuple[Header, ...]:
+        return self._docs_headers if path == DOCS_PATH else self._headers
+
+
+class Exchange:
+    """One request and its answer: a context in which logs and spans know whose they are; noted when it ends."""
+
+    __slots__ = ("_metrics", "_span", "_started", "_tokens", "_trace_id", "request_id", "scope", "status")
+
+    def __init__(self, scope: Scope) -> None:
+        headers = dict(reversed(scope["headers"]))  # of several the first
+        state = scope.setdefault("state", {})
+        self.scope = scope
+        self.request_id = state["request_id"] = choose_request_id(headers.get(b"x-request-id"))
+        self.status: int | None = None
+        self._metrics: Metrics = state["metrics"]
+        tracing: Tracing = state["tracing"]
+        context, caller = caller_context(headers.get(b"traceparent"), headers.get(b"tracestate"))
+        self._span = tracing.begin(scope["method"], context)
+        traced = self._span.get_span_context() if self._span else caller
+        self._trace_id = format(traced.trace_id, "032x") if traced else None
+
+    def __enter__(self) -> None:
+        self._started = time.perf_counter()
+        self._tokens = (
+            logs.request_id.set(self.request_id),
+            logs.trace_id.set(self._trace_id),
+            attach(set_span_in_context(self._span)) if self._span else None,
+        )
+        self._metrics.in_flight.inc()
+
+    def __exit__(self, *_: object) -> None:
+        seconds = time.perf_counter() - self._started
+        self._metrics.in_flight.dec()
+        route = getattr(self.scope.get("route"), "path", UNKNOWN_ROUTE)
+        count(self._metrics, route, self.status, seconds)
+        log(self.scope, route, self.status, seconds)
+        request_id, trace_id, span = self._tokens
+        logs.request_id.reset(request_id)
+        logs.trace_id.reset(trace_id)
+        if self._span is not None and span is not None:
+            detach(span)
+            end(self._span, self.scope, route, self.status)
+
+
+class LastResort:
+    """ASGI middleware inside all others: renders what nobody caught."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        has_begun = False
+
+        async def watched_send(message: Message) -> None:
+            nonlocal has_begun
+            has_begun = True
+            await send(message)
+
         try:
-            await self.app(scope, receive, send_with_id)
+            await self._app(scope, receive, watched_send)
         except Exception:
-            if status is not None:  # half an answer is out: only the server can end the connection
+            if has_begun or scope["type"] != "http":  # half an answer is out: only the server can end the connection
                 raise
             logger.exception("unhandled error")
-            response = failure_response(
-                request_id, ServerError("Something went wrong here. The request id names the log entry.")
+            error = scope["state"]["error"] = ServerError(
+                "Something went wrong here. The request id names the log entry."
             )
-            await response(scope, receive, send_with_id)
-        finally:
-            log_request(scope, status, time.monotonic() - started)
-            logs.request_id.reset(token)
+            await failure_response(scope["state"]["request_id"], error)(scope, receive, send)
 
 
-def choose_request_id(wanted: str | None) -> str:
+def choose_request_id(wanted: bytes | None) -> str:
     """The caller's, if it can stand in a header and a log line as it is."""
-    return wanted if wanted is not None and REQUEST_ID.fullmatch(wanted) else str(uuid.uuid4())
+    return wanted.decode() if wanted is not None and REQUEST_ID.fullmatch(wanted) else str(uuid.uuid4())
 
 
-def log_request(scope: Scope, status: int | None, seconds: float) -> None:
+def count(metrics: Metrics, route: str, status: int | None, seconds: float) -> None:
+    metrics.requests.labels(route, status or "none", category_of(status) or "none").inc()
+    metrics.request_seconds.labels(route).observe(seconds)
+
+
+def log(scope: Scope, route: str, status: int | None, seconds: float) -> None:
+    # Probes ask every few seconds, and who asks too often would fill the log as well. Both are counted.
+    level = logging.DEBUG if route.startswith("/health/") or status == 429 else logging.INFO
+    if not logger.isEnabledFor(level):
+        return
     error = scope["state"].get("error")
     fields = {
         "method": scope["method"],
-        "path": scope["path"],
+        "route": route,
         "status": status,
         "duration_ms": round(seconds * 1000, 1),
         "error": error.code if isinstance(error, GatewayError) else None,
         "cause": repr(error.__cause__) if isinstance(error, ServerError) and error.__cause__ else None,
     }
-    # Probes ask every few seconds; what they find wrong shows in the parts' own lines.
-    level = logging.DEBUG if scope["path"].startswith("/health/") else logging.INFO
     logger.log(level, "request", extra={"fields": fields})
+
+
+def end(span: Span, scope: Scope, route: str, status: int | None) -> None:
+    """Names as OpenTelemetry's semantic conventions for HTTP servers have them."""
+    span.update_name(f"{scope['method']} {route}")
+    span.set_attributes(
+        {
+            "http.request.method": scope["method"],
+            "http.route": route,
+            "http.response.status_code": status or 0,
+            "frond.request_id": scope["state"]["request_id"],
+        }
+    )
+    error = scope["state"].get("error")
+    if isinstance(error, GatewayError):
+        span.set_attribute("error.type", error.code)
+    if status is None or status >= 500:
+        span.set_status(Status(StatusCode.ERROR))
+    span.end()

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
+from starlette.routing import Match
 
 from frond.types import DiagnosisResponse, Error
 from gateway.errors import GatewayError, InvalidRequestError, MethodNotAllowedError, NotFoundError
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 JSON = "application/json"
 MAX_FINDINGS = 5
+METHODS = ("GET", "HEAD", "POST", "PUT")
 
 
 def success_body(request_id: str, result: Diagnosis) -> bytes:
@@ -74,6 +76,8 @@ def install(app: FastAPI) -> None:
         assert isinstance(error, HTTPException)
         response = await on_gateway_error(request, from_http(error))
         response.headers.update(error.headers or {})
+        if error.status_code == 405:  # Starlette names the methods of the first route at the path alone
+            response.headers["Allow"] = ", ".join(allowed_methods(request))
         return response
 
     async def on_request_validation(request: Request, error: Exception) -> Response:
@@ -83,6 +87,13 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(GatewayError, on_gateway_error)
     app.add_exception_handler(HTTPException, on_http_exception)
     app.add_exception_handler(RequestValidationError, on_request_validation)
+
+
+def allowed_methods(request: Request) -> list[str]:
+    """Those that the request's path knows (RFC 9110, section 15.5.6)."""
+    scopes = {method: {**request.scope, "method": method} for method in METHODS}
+    routes = request.app.routes
+    return [name for name, scope in scopes.items() if any(route.matches(scope)[0] is Match.FULL for route in routes)]
 
 
 def from_http(error: HTTPException) -> GatewayError:

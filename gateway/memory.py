@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from fastapi import Depends, Request
 
 from gateway.errors import OverloadedError
 
+if TYPE_CHECKING:
+    from prometheus_client import Gauge
+
 
 class Memory:
     """Beyond the limit a request is refused, and may be sent again, before the kernel ends the process."""
 
-    def __init__(self, max_bytes: int) -> None:
+    def __init__(self, max_bytes: int, gauge: Gauge | None = None) -> None:
         self._max_bytes = max_bytes
         self._held_bytes = 0
+        if gauge is not None:
+            gauge.set_function(lambda: self._held_bytes)
 
     def take(self, size_bytes: int) -> None:
         """Raises `OverloadedError` when there is not so much left."""

@@ -9,6 +9,7 @@ from fastapi.openapi.utils import get_openapi
 from pydantic.json_schema import models_json_schema
 
 from frond.types import MAX_IMAGES, DiagnosisRequest, DiagnosisResponse, MultipartDetails, UploadRequest, UploadResponse
+from gateway import examples
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -30,6 +31,10 @@ def ref(model: type[BaseModel]) -> dict[str, str]:
     return {"$ref": REF.format(model=model.__name__)}
 
 
+def header(description: str, **schema: Any) -> dict[str, Any]:
+    return {"description": description, "schema": {"type": "string", **schema}}
+
+
 MULTIPART_SCHEMA = {
     "type": "object",
     "required": ["request", "images"],
@@ -46,7 +51,7 @@ MULTIPART_SCHEMA = {
 DIAGNOSIS_BODY = of_user(
     body(
         {
-            "application/json": {"schema": ref(DiagnosisRequest)},
+            "application/json": {"schema": ref(DiagnosisRequest), "example": examples.DIAGNOSIS_REQUEST},
             "multipart/form-data": {
                 "schema": MULTIPART_SCHEMA,
                 "encoding": {"request": {"contentType": "application/json"}},
@@ -54,13 +59,30 @@ DIAGNOSIS_BODY = of_user(
         }
     )
 )
-UPLOAD_BODY = of_user(body({"application/json": {"schema": ref(UploadRequest)}}))
+UPLOAD_BODY = of_user(
+    body({"application/json": {"schema": ref(UploadRequest), "example": examples.UPLOAD_REQUEST}}),
+)
 IMAGE_BODY = body({"image/*": {"schema": {}}})
-TRACING_HEADERS: list[dict[str, Any]] = [
-    {"name": "x-request-id", "in": "header", "schema": {"type": "string"}, "description": "comes back in the answer"},
-    {"name": "traceparent", "in": "header", "schema": {"type": "string"}, "description": "W3C Trace Context"},
-]
 BEARER = {"bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}}
+
+# The routes take these as any text, or none, to answer a wrong one with the contract's error.
+REQUEST_HEADERS: dict[str, dict[str, Any]] = {
+    "idempotency-key": {"required": True, "schema": {"type": "string", "format": "uuid"}},
+    "x-frond-deadline-ms": {"schema": {"type": "string", "pattern": "^[0-9]{1,9}$"}},
+}
+TRACING_HEADERS: list[dict[str, Any]] = [
+    {"name": "x-request-id", "in": "header", **header("Comes back in the answer.")},
+    {"name": "traceparent", "in": "header", **header("W3C Trace Context.")},
+]
+REQUEST_ID = {"X-Request-Id": header("The caller's, or one made here; names the lines of the log.")}
+RETRY_AFTER = {"Retry-After": header("Seconds to wait before the same request is sent again.", pattern="^[0-9]+$")}
+CHALLENGE = {"WWW-Authenticate": header("How to authenticate.")}
+REPLAYED = {"Idempotency-Replayed": header("Given when the answer is the stored one.", const="true")}
+RATE_LIMIT = {
+    "RateLimit-Policy": header('Burst and the seconds until it is full again: `"user";q=30;w=30`.'),
+    "RateLimit": header('What is left of the burst, and when it is full again: `"user";r=29;t=1`.'),
+}
+RETRYABLE = {"409", "429", "500", "503"}
 
 
 def failures(envelope: type[BaseModel], *statuses: int) -> dict[int | str, dict[str, Any]]:
@@ -68,14 +90,32 @@ def failures(envelope: type[BaseModel], *statuses: int) -> dict[int | str, dict[
     return {status: {"model": envelope, "description": HTTPStatus(status).phrase} for status in statuses}
 
 
-def describe_headers(document: dict[str, Any]) -> None:
-    """What the routes' signatures cannot say: they take a missing key, to answer it with the contract's error."""
-    for operations in document["paths"].values():
-        for operation in operations.values():
-            for parameter in operation.get("parameters", ()):
-                parameter["required"] |= parameter["name"] == "idempotency-key"
-            if "requestBody" in operation:
-                operation.setdefault("parameters", []).extend(TRACING_HEADERS)
+def complete(path: str, operation: dict[str, Any]) -> None:
+    """What the routes cannot say: the connection, the edge and the limits in front of them answer too."""
+    is_health, is_diagnosis = path.startswith("/health/"), path.endswith("/ai-inference")
+    for parameter in operation.get("parameters", ()):
+        parameter.update(REQUEST_HEADERS.get(parameter["name"], {}))
+    if "requestBody" in operation:
+        operation.setdefault("parameters", []).extend(TRACING_HEADERS)
+    responses = operation["responses"]
+    model = "UploadResponse" if "Upload" in str(responses.get("500")) else "DiagnosisResponse"
+    for status in ("400", "500", "503", *([] if is_health else ["429"])):
+        responses.setdefault(status, failure(status, model))
+    for status, response in responses.items():
+        headers = REQUEST_ID | (RETRY_AFTER if status in RETRYABLE else {}) | (CHALLENGE if status == "401" else {})
+        if is_diagnosis:
+            headers |= (REPLAYED if status in {"200", "422"} else {}) | (RATE_LIMIT if status in {"200", "429"} else {})
+        response["headers"] = headers
+        content = response.get("content", {}).get("application/json")
+        if content is not None and status in examples.FAILURES and "Response" in str(content["schema"]):
+            content["example"] = examples.failure(status)
+    if is_diagnosis:
+        responses["200"]["content"]["application/json"]["example"] = examples.DIAGNOSIS_RESPONSE
+
+
+def failure(status: str, model: str) -> dict[str, Any]:
+    content = {"application/json": {"schema": {"$ref": REF.format(model=model)}}}
+    return {"description": HTTPStatus(int(status)).phrase, "content": content}
 
 
 def install(app: FastAPI) -> None:
@@ -87,7 +127,9 @@ def install(app: FastAPI) -> None:
             _, definitions = models_json_schema([(model, "validation") for model in MODELS], ref_template=REF)
             document["components"]["schemas"] |= definitions["$defs"]
             document["components"]["securitySchemes"] = BEARER
-            describe_headers(document)
+            for path, operations in document["paths"].items():
+                for operation in operations.values():
+                    complete(path, operation)
             app.openapi_schema = document
         return app.openapi_schema
 

@@ -84,18 +84,20 @@ def _serve(paths: StatePaths, port: int, on_status: OnStatus, on_ready: OnReady)
 
 def local_stack(paths: StatePaths, port: int, children: Children, on_status: OnStatus) -> Supervisor:
     """PostgreSQL, Triton and the gateway, joined by their addresses."""
-    (database_port,) = free_ports(1)
+    database_port, metrics_port = free_ports(2)
     addresses = triton.Addresses.pick()
     password = keys.secret(paths, "gateway-database-password")
     database = DatabasePart(paths.postgres, database_port, paths.log("postgres"), children, password)
-    gateway = GatewayPart(paths, port, database.database_url, addresses.grpc)
+    gateway = GatewayPart(paths, port, metrics_port, database.database_url, addresses.grpc)
     state = State(
         supervisor_pid=os.getpid(),
         gateway_url=gateway.url,
+        gateway_metrics=gateway.metrics,
         triton_grpc=addresses.grpc,
         triton_http=addresses.http,
         triton_metrics=addresses.metrics,
         database_url=database.database_url,
+        triton_control=addresses.grpc_control,
     )
     return Supervisor(paths, state, (database, TritonPart(paths, addresses), gateway), children, on_status)
 

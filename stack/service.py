@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,13 @@ if TYPE_CHECKING:
     from stack.paths import StatePaths
 
 TIMEOUT_SECONDS = 5.0
+# Where the environment of `frond up` names no others.
+DEFAULTS = {
+    "FROND_DRAIN_SECONDS": "0",  # no load balancer needs to notice
+    # One person's machine, and what measures it asks as one user.
+    "FROND_RATE_LIMIT_BURST": "100000",
+    "FROND_RATE_LIMIT_PER_MINUTE": "1000000",
+}
 
 
 class GatewayPart(Part):
@@ -25,11 +33,16 @@ class GatewayPart(Part):
     name = "gateway"
     silent_seconds = 15.0
 
-    def __init__(self, paths: StatePaths, port: int, database_url: str, triton_grpc: str) -> None:
+    def __init__(self, paths: StatePaths, port: int, metrics_port: int, database_url: str, triton_grpc: str) -> None:
         self.address = f"{LOOPBACK}:{port}"
+        self.metrics = f"{LOOPBACK}:{metrics_port}"
         self._settings = {
+            **DEFAULTS,
+            **{name: value for name, value in os.environ.items() if name.startswith("FROND_")},
             "FROND_HOST": LOOPBACK,
             "FROND_PORT": str(port),
+            "FROND_METRICS_HOST": LOOPBACK,
+            "FROND_METRICS_PORT": str(metrics_port),
             "FROND_PUBLIC_URL": self.url,
             "FROND_DATABASE_URL": database_url,
             "FROND_TRITON_GRPC": triton_grpc,
@@ -37,7 +50,6 @@ class GatewayPart(Part):
             "FROND_JWT_ISSUER": ISSUER,
             "FROND_JWT_AUDIENCE": AUDIENCE,
             "FROND_STORAGE_DIR": str(paths.storage),
-            "FROND_DRAIN_SECONDS": "0",  # no load balancer needs to notice
             "FROND_STORAGE_SIGNING_KEY_FILE": str(paths.keys / "storage-signing-key"),
         }
         self._client = httpx2.AsyncClient(

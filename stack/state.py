@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from stack.atomic import write_atomically
@@ -21,14 +21,19 @@ StackState = Literal["starting", "ready", "degraded", "stopping", "not running"]
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """The addresses of a running stack: URLs, and host:port for Triton. `database_url` is the gateway's own login."""
+    """The addresses of a running stack: URLs, and host:port. `database_url` is the gateway's own login.
+
+    `triton_control` is the gRPC metadata of those who may change Triton.
+    """
 
     supervisor_pid: int
     gateway_url: str
+    gateway_metrics: str
     triton_grpc: str
     triton_http: str
     triton_metrics: str
     database_url: str
+    triton_control: dict[str, str] = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

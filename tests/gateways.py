@@ -20,22 +20,24 @@ import jwt
 import uvicorn
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from gateway.app import Parts, create_app
+from gateway.announcements import open_announcements
+from gateway.app import Parts, create_app, open_verifier
 from gateway.app import open_parts as open_real_parts
-from gateway.auth.keys import FileKeySet
-from gateway.auth.service import TokenVerifier
 from gateway.connection import Connection
 from gateway.database import open_database
 from gateway.diagnoses.protocols import ModelAnswer
 from gateway.diagnoses.service import DiagnosisService
-from gateway.diagnoses.store import PostgresStore
+from gateway.diagnoses.store import PostgresStore, RateLimit
 from gateway.health.service import Lifecycle, ReadinessService
 from gateway.memory import Memory
+from gateway.metrics import Metrics
 from gateway.settings import Settings
+from gateway.tracing import open_tracing
+from gateway.unauthenticated import UnauthenticatedCap
+from gateway.uploads.backends import open_storage
 from gateway.uploads.protocols import ObjectPath
 from gateway.uploads.service import UploadService
 from gateway.uploads.signing import Grant, Method, UrlSigner
-from gateway.uploads.storage import LocalStorage
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -44,6 +46,7 @@ if TYPE_CHECKING:
     from gateway.app import OpenParts
     from gateway.deadline import Deadline
     from gateway.diagnoses.protocols import Diagnoser, IdempotencyStore
+    from gateway.errors import ServerError
     from gateway.health.protocols import Probe
 
 ISSUER = "https://issuer.test"
@@ -103,6 +106,9 @@ def settings_in(folder: Path, key: SigningKey, **changes: Any) -> Settings:
             "jwt_audience": AUDIENCE,
             "storage_dir": folder / "storage",
             "storage_signing_key_file": folder / "signing-key",
+            # Tests ask more often than a person does.
+            "rate_limit_burst": 100_000,
+            "rate_limit_per_minute": 1_000_000,
         }
         | changes
     )
@@ -165,10 +171,15 @@ class FakeDiagnoser:
     def __init__(self) -> None:
         self.asked: list[tuple[int, int, str | None]] = []  # photos, top_k, version
         self.error: Exception | None = None
+        self.refusal: ServerError | None = None  # of `admit`
         self.content: bytes | None = None
         self.gate: asyncio.Event | None = None
         self.waiting = asyncio.Event()
         self.was_cancelled = False
+
+    def admit(self, version: str | None, deadline: Deadline) -> None:  # noqa: ARG002
+        if self.refusal is not None:
+            raise self.refusal
 
     async def diagnose(
         self,
@@ -197,15 +208,30 @@ def parts_with(diagnoser: Diagnoser, store: IdempotencyStore | None = None, **pr
     @asynccontextmanager
     async def open_parts(settings: Settings, lifecycle: Lifecycle) -> AsyncIterator[Parts]:
         async with AsyncExitStack() as stack:
+            tracing = await stack.enter_async_context(open_tracing(settings))
+            metrics = Metrics(tracing.tracer)
+            verifier = await stack.enter_async_context(open_verifier(settings, metrics))
             database = await stack.enter_async_context(open_database(settings.database_url.get_secret_value()))
-            signer = UrlSigner(settings.storage_signing_key_file.read_bytes())
-            uploads = UploadService(LocalStorage(settings.storage_dir), signer, str(settings.public_url))
+            announcements = await stack.enter_async_context(
+                open_announcements(settings.database_url.get_secret_value())
+            )
+            limit = RateLimit.per_minute(settings.rate_limit_burst, settings.rate_limit_per_minute)
+            storage = await stack.enter_async_context(open_storage(settings))
+            uploads = UploadService(storage, metrics)
             yield Parts(
-                verifier=TokenVerifier(FileKeySet(settings.jwks_file), settings.jwt_issuer, settings.jwt_audience),
-                diagnoses=DiagnosisService(store or PostgresStore(database), uploads, diagnoser),
+                verifier=verifier,
+                unauthenticated=UnauthenticatedCap(
+                    settings.unauthenticated_per_second, metrics.unauthenticated_refused
+                ),
+                diagnoses=DiagnosisService(
+                    store or PostgresStore(database, limit), announcements, uploads, diagnoser, metrics
+                ),
                 uploads=uploads,
+                storage=storage,
                 readiness=ReadinessService(lifecycle, probes),
-                memory=Memory(settings.max_held_bytes),
+                memory=Memory(settings.max_held_bytes, metrics.held_bytes),
+                metrics=metrics,
+                tracing=tracing,
             )
 
     return open_parts
@@ -216,7 +242,15 @@ async def serve(settings: Settings, open_parts: OpenParts = open_real_parts) -> 
     """The application on a free port, and a client for it."""
     app = create_app(settings, open_parts=open_parts)
     config = uvicorn.Config(
-        app, port=0, http=Connection, log_config=None, access_log=False, ws="none", timeout_graceful_shutdown=5
+        app,
+        port=0,
+        http=Connection,
+        log_config=None,
+        access_log=False,
+        ws="none",
+        server_header=False,
+        limit_concurrency=settings.max_connections,
+        timeout_graceful_shutdown=5,
     )
     config.load()
     server = uvicorn.Server(config)
@@ -238,6 +272,11 @@ class Gateway:
     client: httpx2.AsyncClient
     key: SigningKey
     settings: Settings
+
+    @property
+    def storage_dir(self) -> Path:
+        assert self.settings.storage_dir is not None
+        return self.settings.storage_dir
 
     def headers(self, user: uuid.UUID = ALICE, idempotency_key: str | None = None) -> dict[str, str]:
         return {
@@ -278,6 +317,7 @@ class Gateway:
     def signed_url(self, photo: bytes, user: uuid.UUID = ALICE, seconds: int = 60, method: Method = "GET") -> str:
         """As the gateway would sign it."""
         path = ObjectPath(user, sha256(photo), "image/png")
+        assert self.settings.storage_signing_key_file is not None
         signer = UrlSigner(self.settings.storage_signing_key_file.read_bytes())
         query = signer.query(Grant.for_seconds(method, path, len(photo), seconds))
         return f"http://photos.test/v1/storage/{path}?{query}"

@@ -17,14 +17,15 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "training": frozenset({"preprocess"}),
     "stack": frozenset(),
     "cli": frozenset({"frond", "preprocess", "stack", "training"}),
-    "loadtest": frozenset({"cli", "frond", "stack"}),
+    "loadtest": frozenset({"cli", "frond", "preprocess", "stack", "training"}),
     "model_repository": frozenset({"preprocess"}),
     "backends": frozenset(),
 }
 FOLDERS = {"frond": "client/src/frond"}
 
 # Inside a slice of the gateway: routes → service → Protocols; adapters fill the Protocols and know no service.
-SLICE_RANKS = {"routes": 3, "service": 2, "store": 1, "triton": 1, "storage": 1, "protocols": 0}
+SLICE_RANKS = {"routes": 3, "service": 2, "store": 1, "triton": 1, "protocols": 0}
+SLICE_RANKS |= {"local_routes": 3, "local": 1, "s3": 1, "supabase": 1}
 
 
 def sources(package: str) -> list[Path]:

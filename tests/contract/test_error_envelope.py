@@ -11,15 +11,14 @@ import pytest
 from frond.types import DiagnosisResponse, ErrorCategory
 from gateway import errors
 from gateway.errors import GatewayError
-from tests.gateways import FakeDiagnoser, Gateway, SigningKey, form, parts_with, png, serve, settings_in
+from tests.gateways import PATH, FakeDiagnoser, Gateway, form, png
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
-    from pathlib import Path
 
     import httpx2
 
-    from gateway.diagnoses.protocols import Answer, Claim
+    from tests.gateways import FakeDiagnoser, Gateway
 
 HTTP_STATUSES = {
     ErrorCategory.VALIDATION: {400, 404, 405, 413, 415, 422},
@@ -28,18 +27,6 @@ HTTP_STATUSES = {
     ErrorCategory.SERVER: {503, 429, 409, 500},
     ErrorCategory.NETWORK: {499},  # never read by anyone
 }
-
-
-class NoStore:
-    """Claims everything and keeps nothing."""
-
-    async def claim(self, claim: Claim) -> Answer | None:  # noqa: ARG002
-        return None
-
-    async def complete(self, claim: Claim, answer: Answer) -> Answer:  # noqa: ARG002
-        return answer
-
-    async def release(self, claim: Claim) -> None: ...
 
 
 def classes(root: type[GatewayError] = GatewayError) -> Iterator[type[GatewayError]]:
@@ -52,19 +39,6 @@ def example(error: type[GatewayError]) -> GatewayError:
     if issubclass(error, errors.UnreadableImagesError):
         return error("what happened", "image_corrupt")
     return error("what happened")
-
-
-@pytest.fixture
-def diagnoser() -> FakeDiagnoser:
-    return FakeDiagnoser()
-
-
-@pytest.fixture
-async def gateway(tmp_path: Path, diagnoser: FakeDiagnoser) -> AsyncIterator[Gateway]:
-    key = SigningKey()
-    settings = settings_in(tmp_path, key)
-    async with serve(settings, parts_with(diagnoser, NoStore())) as client:
-        yield Gateway(client, key, settings)
 
 
 def envelope(response: httpx2.Response) -> DiagnosisResponse:
@@ -83,7 +57,10 @@ async def test_every_error_of_the_tree_is_rendered_with_its_status_and_code(
 ) -> None:
     for error in map(example, classes()):
         diagnoser.error = error
-        response = await gateway.diagnose(png())
+        headers = gateway.headers()
+        if isinstance(error, errors.DeadlineError):  # it must be the caller's own: ours would be a server's error
+            headers["X-Frond-Deadline-Ms"] = "45"
+        response = await gateway.client.post(PATH, files=form(png()), headers=headers)
         answer = envelope(response)
         assert answer.error is not None
         assert (response.status_code, answer.error.code) == (error.status, error.code)

@@ -6,18 +6,32 @@ import json
 import re
 from typing import TYPE_CHECKING, Any
 
-import httpx2
 import pytest
 from pydantic.json_schema import models_json_schema
 
-from frond.types import DiagnosisRequest, DiagnosisResponse, MultipartDetails, UploadRequest, UploadResponse
+from frond.types import (
+    DiagnosisRequest,
+    DiagnosisResponse,
+    ErrorCategory,
+    MultipartDetails,
+    UploadRequest,
+    UploadResponse,
+)
+from gateway import errors
 from gateway.app import create_app
+from gateway.errors import GatewayError
 from tests.gateways import SigningKey, settings_in
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from pydantic import BaseModel
+
+    from tests.gateways import Gateway
+
+
+def classes() -> list[type[GatewayError]]:
+    return [each for each in vars(errors).values() if isinstance(each, type) and issubclass(each, GatewayError)]
 
 
 @pytest.fixture
@@ -77,13 +91,43 @@ def test_a_diagnosis_needs_an_idempotency_key_and_may_have_a_request_id(document
 
 
 @pytest.mark.filterwarnings("ignore:open_binary is deprecated")  # in fastapi-swagger; Python 3.13 took it back
-async def test_the_page_that_shows_it_loads_nothing_from_elsewhere(tmp_path: Path) -> None:
-    app = create_app(settings_in(tmp_path, SigningKey()))
-    transport = httpx2.ASGITransport(app)
-    async with httpx2.AsyncClient(transport=transport, base_url="http://frond.test") as client:
-        page = await client.get("/docs")
-        sources = re.findall(r'(?:src|href)="([^"]+)"', page.text)
-        assert len(sources) == 3
-        for source in sources:
-            assert source.startswith("http://frond.test/")
-            assert (await client.get(source)).status_code == 200
+async def test_the_page_that_shows_it_loads_nothing_from_elsewhere(gateway: Gateway) -> None:
+    page = await gateway.client.get("/docs")
+    sources = re.findall(r'(?:src|href)="([^"]+)"', page.text)
+    assert len(sources) == 3
+    for source in sources:
+        assert source.startswith(str(gateway.client.base_url))
+        assert (await gateway.client.get(source)).status_code == 200
+
+
+def test_the_examples_keep_the_contract(document: dict[str, Any]) -> None:
+    post = document["paths"]["/v1/ai-inference"]["post"]
+    DiagnosisRequest.model_validate(post["requestBody"]["content"]["application/json"]["example"])
+    shown = {
+        status: DiagnosisResponse.model_validate(response["content"]["application/json"]["example"])
+        for status, response in post["responses"].items()
+        if status not in {"404", "405"}
+    }
+    assert shown["200"].success
+    kinds = {error.code: (str(error.status), error.category) for error in classes() if hasattr(error, "code")}
+    for status, answer in shown.items():
+        if answer.error is not None:
+            assert kinds[answer.error.code] == (status, answer.error.category)
+            assert answer.error.retryable == (answer.error.category is ErrorCategory.SERVER)
+
+
+def test_every_operation_says_what_all_may_answer(document: dict[str, Any]) -> None:
+    for path, operations in document["paths"].items():
+        for operation in operations.values():
+            assert {"400", "500", "503"} <= set(operation["responses"])
+            assert ("429" in operation["responses"]) == (not path.startswith("/health/"))
+            assert "499" not in operation["responses"]
+            for status, response in operation["responses"].items():
+                assert "X-Request-Id" in response["headers"]
+                assert ("Retry-After" in response["headers"]) == (status in {"409", "429", "500", "503"}), path
+
+
+def test_a_diagnosis_tells_its_limits_and_whether_it_is_a_replay(document: dict[str, Any]) -> None:
+    responses = document["paths"]["/v1/ai-inference"]["post"]["responses"]
+    assert {"RateLimit", "RateLimit-Policy", "Idempotency-Replayed"} <= set(responses["200"]["headers"])
+    assert {"RateLimit", "RateLimit-Policy", "Retry-After"} <= set(responses["429"]["headers"])

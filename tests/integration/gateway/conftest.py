@@ -12,18 +12,20 @@ import asyncpg
 import pytest
 
 from gateway.database import open_database
-from gateway.diagnoses.store import PostgresStore
+from gateway.diagnoses.store import PostgresStore, RateLimit
 from gateway.migrate import migrate, read_migrations
 from tests.gateways import FakeDiagnoser, Gateway, SigningKey, parts_with, serve, settings_in
+from tests.seaweed import Seaweed, running_seaweed
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Iterator
     from pathlib import Path
 
     from tests.conftest import RunningPostgres
 
 TEMPLATE = "frond_template"
 PASSWORD = "of-the-tests"
+GENEROUS = RateLimit.per_minute(100_000, 1)
 
 
 @dataclass(frozen=True)
@@ -93,7 +95,7 @@ async def copy_template(postgres: RunningPostgres, template: str, connection: as
 @pytest.fixture
 async def store(database: Database) -> AsyncIterator[PostgresStore]:
     async with open_database(database.gateway_url) as opened:
-        yield PostgresStore(opened)
+        yield PostgresStore(opened, GENEROUS)
 
 
 @pytest.fixture
@@ -114,3 +116,10 @@ async def gateway(
     settings = settings_in(tmp_path, key, database_url=shared_database.gateway_url)
     async with serve(settings, parts_with(diagnoser)) as client:
         yield Gateway(client, key, settings)
+
+
+@pytest.fixture(scope="session")
+def seaweed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Seaweed]:
+    """An S3 server with one bucket; the tests' users and photos keep them apart."""
+    with running_seaweed(tmp_path_factory.mktemp("seaweed")) as running:
+        yield running

@@ -14,6 +14,7 @@ import httpx2
 import pytest
 
 from stack.ports import free_ports
+from tests import gateway_processes
 from tests.fake_triton import FakeTriton, serving
 from tests.gateways import Gateway, SigningKey, png, settings_in
 
@@ -29,8 +30,7 @@ READY_SECONDS = 60
 
 
 def environment_of(settings: Settings) -> dict[str, str]:
-    values = {name: getattr(value, "get_secret_value", value.__str__)() for name, value in settings}
-    return {**clean_environment(), **{f"FROND_{name.upper()}": value for name, value in values.items()}}
+    return {**clean_environment(), **gateway_processes.environment_of(settings)}
 
 
 def clean_environment() -> dict[str, str]:
@@ -95,7 +95,7 @@ async def test_on_sigterm_it_is_unready_finishes_what_has_begun_and_goes(tmp_pat
             assert (await begun).status_code == 200
             assert await asyncio.wait_for(process.wait(), 10) == 0
     log = (tmp_path / "log").read_text()
-    assert '"path": "/v1/ai-inference"' in log
+    assert '"route": "/v1/ai-inference"' in log
     assert "eyJ" not in log  # how every token begins
 
 
@@ -109,7 +109,7 @@ async def test_settings_that_are_missing_are_named_and_none_is_shown(tmp_path: P
     environment = {**clean_environment(), "FROND_DATABASE_URL": "postgresql://user:hidden@host/db"}
     status, output = await run("gateway", environment)
     assert status == 1
-    assert "jwks_file" in output
+    assert "jwt_issuer" in output
     assert "hidden" not in output
     assert "Traceback" not in output
 

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from gateway.errors import (
-    DeadlineError,
     GatewayError,
     ModelAnswerError,
     ModelFailedError,
@@ -22,8 +21,6 @@ from tests.integration.gateway.round_trips import counted
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    import httpx2
 
     from tests.gateways import FakeDiagnoser, SigningKey
     from tests.integration.gateway.conftest import Database
@@ -103,7 +100,6 @@ async def test_a_rejection_that_would_always_be_the_same_is_replayed(
         OverloadedError("full"),
         ModelFailedError("stub"),
         ModelAnswerError("form"),
-        DeadlineError("late"),
     ],
     ids=lambda error: error.code,
 )
@@ -126,46 +122,6 @@ async def test_after_a_bug_the_answer_is_an_internal_error_and_the_key_is_free(
     assert sum(record.exc_info is not None for record in caplog.records) == 1
     diagnoser.error = None
     assert (await gateway.diagnose(png(), key=idempotency_key)).status_code == 200
-
-
-async def test_a_duplicate_in_flight_is_told_when_to_come_again(
-    gateway: Gateway, diagnoser: FakeDiagnoser, idempotency_key: str
-) -> None:
-    diagnoser.gate = asyncio.Event()
-    first = asyncio.create_task(gateway.diagnose(png(), key=idempotency_key))
-    await diagnoser.waiting.wait()
-    duplicate = await gateway.diagnose(png(), key=idempotency_key)
-    diagnoser.gate.set()
-    assert duplicate.status_code == 409
-    error = duplicate.json()["error"]
-    assert (error["category"], error["code"], error["retryable"]) == ("server", "request_in_flight", True)
-    assert duplicate.headers["retry-after"] == "1"
-    assert 0 < error["retryAfterMs"] <= 1000
-    assert (await first).status_code == 200
-
-
-async def test_a_client_that_hangs_up_cancels_the_inference_and_frees_the_key(
-    gateway: Gateway, diagnoser: FakeDiagnoser, idempotency_key: str
-) -> None:
-    diagnoser.gate = asyncio.Event()
-    request = asyncio.create_task(gateway.diagnose(png(), key=idempotency_key))
-    await diagnoser.waiting.wait()
-    request.cancel()
-    await asyncio.gather(request, return_exceptions=True)
-    diagnoser.gate = None  # the first attempt waits for ever; the next one does not wait
-    response = await retried(gateway, idempotency_key)
-    assert response.status_code == 200
-    assert diagnoser.was_cancelled
-    assert len(diagnoser.asked) == 2
-
-
-async def retried(gateway: Gateway, key: str) -> httpx2.Response:
-    """As a client does: again while the first one is said to be in flight."""
-    while True:
-        response = await gateway.diagnose(png(), key=key)
-        if response.status_code != 409:
-            return response
-        await asyncio.sleep(0.01)
 
 
 async def test_what_is_stored_names_no_url_and_keeps_the_answer(
@@ -237,3 +193,33 @@ async def test_a_database_that_hangs_is_given_up_on_while_the_caller_still_waits
             assert response.json()["error"]["code"] == "database_unavailable"
             counter.is_stalled = False
             assert (await gateway.diagnose(png())).status_code == 200
+
+
+async def test_what_is_left_of_the_rate_is_told_with_new_answers_and_refusals_and_replays_are_free(
+    tmp_path: Path, key: SigningKey, shared_database: Database, diagnoser: FakeDiagnoser, idempotency_key: str
+) -> None:
+    limits = {"rate_limit_burst": 2, "rate_limit_per_minute": 6}
+    settings = settings_in(tmp_path, key, database_url=shared_database.gateway_url, **limits)
+    async with serve(settings, parts_with(diagnoser)) as client:
+        gateway, user = Gateway(client, key, settings), uuid.uuid4()
+        answers = [await gateway.diagnose(png(), user=user, key=idempotency_key) for _ in range(3)]
+        answers += [await gateway.diagnose(png(), user=user) for _ in range(2)]
+    assert [answer.status_code for answer in answers] == [200, 200, 200, 200, 429]
+    assert [answer.headers.get("ratelimit-policy") for answer in answers] == [
+        '"user";q=2;w=20',
+        None,
+        None,
+        '"user";q=2;w=20',
+        '"user";q=2;w=20',
+    ]
+    assert [answer.headers.get("ratelimit", "").partition(";t=")[0] for answer in answers] == [
+        '"user";r=1',
+        "",
+        "",
+        '"user";r=0',
+        '"user";r=0',
+    ]
+    error = answers[-1].json()["error"]
+    assert (error["category"], error["code"], error["retryable"]) == ("server", "rate_limited", True)
+    assert 0 < error["retryAfterMs"] <= 10_000
+    assert 1 <= int(answers[-1].headers["retry-after"]) <= 10

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def server(triton: RunningTriton) -> Server:
-    return Server(triton.grpc)
+    return Server(triton.grpc, triton.addresses.grpc_control)
 
 
 @pytest.fixture

@@ -75,6 +75,7 @@ def test_a_release_goes_from_file_to_traffic_and_back(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setenv("FROND_TRITON_CONTROL_KEY", triton.addresses.control_key)
 
     def frond_model(*arguments: object) -> Result:
         place = ["--repository", repository, "--triton", triton.grpc]

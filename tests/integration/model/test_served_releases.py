@@ -178,8 +178,8 @@ class Killer(Server):
         os.kill(os.getpid(), signal.SIGKILL)
 
 
-def add_and_die(repository: Path, candidate: Candidate, address: str) -> None:
-    lifecycle.add(repository, candidate, version="killed", server=Killer(address))
+def add_and_die(repository: Path, candidate: Candidate, address: str, control: dict[str, str]) -> None:
+    lifecycle.add(repository, candidate, version="killed", server=Killer(address, control))
 
 
 def test_an_addition_killed_after_loading_is_cleared_away_by_the_next(
@@ -187,7 +187,7 @@ def test_an_addition_killed_after_loading_is_cleared_away_by_the_next(
 ) -> None:
     candidate = candidates["resnet-50"]
     process = multiprocessing.get_context("spawn").Process(
-        target=add_and_die, args=(repository, candidate, triton.grpc)
+        target=add_and_die, args=(repository, candidate, triton.grpc, triton.addresses.grpc_control)
     )
     process.start()
     process.join()

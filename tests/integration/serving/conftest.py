@@ -9,12 +9,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tritonclient.grpc import InferenceServerClient
+from tritonclient.grpc import InferenceServerClient, InferenceServerClientPlugin
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tests.conftest import RunningTriton
+
+
+class Control(InferenceServerClientPlugin):  # type: ignore[misc]
+    """Shows the key with every call."""
+
+    def __init__(self, metadata: dict[str, str]) -> None:
+        self._metadata = metadata
+
+    def __call__(self, request: Any) -> None:
+        request.headers.update(self._metadata)
 
 
 class Models:
@@ -48,7 +58,9 @@ class Models:
 
 @pytest.fixture(scope="session")
 def client(triton: RunningTriton) -> Iterator[Any]:
+    """One that may load and unload."""
     with InferenceServerClient(triton.grpc) as client:
+        client.register_plugin(Control(triton.addresses.grpc_control))
         yield client
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import importlib
 import os
 import sys
@@ -28,7 +29,7 @@ def backend(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
         return importlib.import_module(name)
 
     yield load
-    for name in ("parameters", "providers", "session", "signature"):
+    for name in ("engines", "parameters", "providers", "session", "signature"):
         if name not in before:
             sys.modules.pop(name, None)
 
@@ -121,3 +122,23 @@ def test_the_older_parameters_of_the_cuda_provider_are_translated(backend: Any) 
         "gpu_mem_limit": "1024",
         "arena_extend_strategy": "kSameAsRequested",
     }
+
+
+def test_while_one_instance_builds_engines_no_other_can(tmp_path: Path, backend: Any) -> None:
+    """Locks of a file count for each opening of it, in one process as between two."""
+    cache = tmp_path / "cache" / "tensorrt"  # nor need there be any of it before
+    providers = [("TensorrtExecutionProvider", {"trt_engine_cache_path": str(cache)})]
+    with backend("engines").built_by_one(providers), pytest.raises(BlockingIOError):
+        take(cache / "build.lock")
+    take(cache / "build.lock")
+
+
+def test_without_a_cache_of_engines_nobody_waits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, backend: Any) -> None:
+    monkeypatch.chdir(tmp_path)
+    with backend("engines").built_by_one([("TensorrtExecutionProvider", {}), ("CPUExecutionProvider", {})]):
+        assert not list(tmp_path.iterdir())
+
+
+def take(lock: Path) -> None:
+    with lock.open() as file:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -9,6 +9,8 @@ import pytest
 from google.protobuf import text_format
 from tritonclient.grpc.model_config_pb2 import ModelConfig
 
+from training.importer.config import engine_prefix
+
 REPOSITORY = Path(__file__).parents[3] / "model_repository"
 CONFIGURATIONS = sorted(path.relative_to(REPOSITORY) for path in REPOSITORY.rglob("*.pbtxt"))
 
@@ -52,3 +54,17 @@ def test_the_gpu_memory_limit_stands_where_the_compiled_backend_keeps_it() -> No
     """Given as an option of the accelerator "cuda" alone, that backend overwrites it with no limit."""
     limit = read("classifier/configs/gpu.pbtxt").parameters["gpu_mem_limit"].string_value
     assert 0 < int(limit) < 2**40
+
+
+def test_the_gpu_memory_grows_by_what_is_asked_for_so_that_the_limit_says_what_fits() -> None:
+    same_as_requested = "1"
+    parameters = read("classifier/configs/gpu.pbtxt").parameters
+    assert parameters["arena_extend_strategy"].string_value == same_as_requested
+
+
+def test_the_engine_is_named_after_the_shipped_graph() -> None:
+    """Where this fails the graph is a new one: python -m training.importer.stamp model_repository/classifier."""
+    accelerators = read("classifier/configs/gpu.pbtxt").optimization.execution_accelerators
+    graph = (REPOSITORY / "classifier" / "1" / "model.onnx").read_bytes()
+    prefix = accelerators.gpu_execution_accelerator[0].parameters["trt_engine_cache_prefix"]
+    assert prefix == engine_prefix(graph)

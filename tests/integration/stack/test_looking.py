@@ -92,13 +92,13 @@ async def answering(status: int, body: str, never: str = " ") -> AsyncIterator[i
 async def test_a_gateway_is_as_ready_as_it_says(tmp_path: Path, status: int, is_ready: bool, note: str) -> None:
     parts = {"database": {"ready": True, "reason": None}, "triton": {"ready": status == 200, "reason": "It is out."}}
     async with answering(status, json.dumps({"parts": parts})) as port:
-        health = await GatewayPart(StatePaths(tmp_path), port, "postgresql://", "127.0.0.1:1").look()
+        health = await GatewayPart(StatePaths(tmp_path), port, 0, "postgresql://", "127.0.0.1:1").look()
     assert (health.is_ready, health.is_alive, health.note) == (is_ready, True, note)
 
 
 async def test_a_gateway_that_is_not_there_gives_no_sign_of_life(tmp_path: Path) -> None:
     (port,) = free_ports(1)
-    health = await GatewayPart(StatePaths(tmp_path), port, "postgresql://", "127.0.0.1:1").look()
+    health = await GatewayPart(StatePaths(tmp_path), port, 0, "postgresql://", "127.0.0.1:1").look()
     assert not health.is_alive
 
 

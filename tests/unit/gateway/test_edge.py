@@ -1,4 +1,4 @@
-"""Request ids, log lines, and what nobody caught."""
+"""Request ids, security headers, log lines, metrics, and what nobody caught."""
 
 from __future__ import annotations
 
@@ -14,13 +14,20 @@ from starlette.middleware import Middleware
 from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from gateway.edge import Edge
+from gateway import errors
+from gateway.edge import Edge, LastResort
+from gateway.errors import GatewayError, category_of
 from gateway.logs import JsonFormatter
+from gateway.metrics import Metrics
+from gateway.tracing import Tracing
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
     from starlette.requests import Request
+    from starlette.types import ASGIApp, Receive, Scope, Send
+
+TRACE_ID = "0af7651916cd43dd8448eb211c80319c"
 
 
 async def fine(_request: Request) -> Response:
@@ -40,11 +47,40 @@ async def broken_half_way(_request: Request) -> Response:
     return StreamingResponse(pieces())
 
 
+async def crowded(_request: Request) -> Response:
+    return PlainTextResponse("later", 429)
+
+
+class WithState:
+    """What the lifespan gives every request."""
+
+    def __init__(self, app: ASGIApp, **state: Any) -> None:
+        self.app = app
+        self.state = state
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self.app({**scope, "state": dict(self.state)}, receive, send)
+
+
 @pytest.fixture
-async def client() -> AsyncIterator[httpx2.AsyncClient]:
-    routes = [Route("/fine", fine), Route("/broken", broken), Route("/half", broken_half_way)]
-    app = Starlette(routes=routes, middleware=[Middleware(Edge)])
-    async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://here") as client:
+def metrics() -> Metrics:
+    return Metrics()
+
+
+def client_of(metrics: Metrics, *, is_https: bool = False) -> httpx2.AsyncClient:
+    handlers = {"fine": fine, "broken": broken, "half": broken_half_way, "crowded": crowded, "things/{name}": fine}
+    handlers["health/live"] = fine
+    app = Starlette(
+        routes=[Route(f"/{path}", handler) for path, handler in handlers.items()],
+        middleware=[Middleware(Edge, is_https=is_https), Middleware(LastResort)],
+    )
+    transport = httpx2.ASGITransport(WithState(app, metrics=metrics, tracing=Tracing()))
+    return httpx2.AsyncClient(transport=transport, base_url="http://here")
+
+
+@pytest.fixture
+async def client(metrics: Metrics) -> AsyncIterator[httpx2.AsyncClient]:
+    async with client_of(metrics) as client:
         yield client
 
 
@@ -105,15 +141,83 @@ async def test_an_answer_that_breaks_half_way_is_left_to_the_server(client: http
 
 
 async def test_probes_fill_no_log(client: httpx2.AsyncClient, lines: io.StringIO) -> None:
-    await client.get("/health/live")
+    assert (await client.get("/health/live")).status_code == 200
+    assert [line["logger"] for line in objects(lines)] == ["inner"]
+
+
+async def test_a_request_is_one_line_with_its_route_and_no_path_query_or_header(
+    client: httpx2.AsyncClient, lines: io.StringIO
+) -> None:
+    headers = {"Authorization": "Bearer hidden", "Cookie": "hidden", "X-Request-Id": "7"}
+    await client.get("/things/hidden?signature=hidden", headers=headers)
+    await client.get("/hidden", headers=headers)
+    inner, line, unknown = objects(lines)
+    assert (line["route"], line["status"], line["request_id"]) == ("/things/{name}", 200, "7")
+    assert unknown["route"] == "other"
+    assert inner["request_id"] == "7"
+    assert "hidden" not in json.dumps(objects(lines))
+
+
+async def test_the_callers_trace_stands_in_every_line_of_a_request(
+    client: httpx2.AsyncClient, lines: io.StringIO
+) -> None:
+    await client.get("/fine", headers={"traceparent": f"00-{TRACE_ID}-b7ad6b7169203331-00"})
+    assert [line["trace_id"] for line in objects(lines)] == [TRACE_ID, TRACE_ID]
+
+
+@pytest.mark.parametrize("traceparent", ["", "00-0-0-00", f"ff-{TRACE_ID}-b7ad6b7169203331-00", "é" * 60, '"}'])
+async def test_a_malformed_trace_is_none(client: httpx2.AsyncClient, lines: io.StringIO, traceparent: str) -> None:
+    response = await client.get("/fine", headers=[(b"traceparent", traceparent.encode())])
+    assert response.status_code == 200
+    assert all("trace_id" not in line for line in objects(lines))
+
+
+async def test_who_asks_too_often_fills_no_log(client: httpx2.AsyncClient, lines: io.StringIO) -> None:
+    assert (await client.get("/crowded")).status_code == 429
     assert objects(lines) == []
 
 
-async def test_a_request_is_one_line_with_its_path_and_no_query_or_header(
-    client: httpx2.AsyncClient, lines: io.StringIO
-) -> None:
-    await client.get("/fine?signature=hidden", headers={"Authorization": "Bearer hidden", "X-Request-Id": "7"})
-    inner, line = objects(lines)
-    assert (line["path"], line["status"], line["request_id"]) == ("/fine", 200, "7")
-    assert inner["request_id"] == "7"
-    assert "hidden" not in json.dumps([inner, line])
+@pytest.mark.parametrize("path", ["/fine", "/broken", "/nothing"])
+async def test_every_answer_has_the_security_headers(client: httpx2.AsyncClient, path: str) -> None:
+    headers = (await client.get(path)).headers
+    assert headers["x-content-type-options"] == "nosniff"
+    assert headers["referrer-policy"] == "no-referrer"
+    assert headers["content-security-policy"].startswith("default-src 'none'")
+    assert headers["cross-origin-resource-policy"] == "same-origin"
+    assert headers["cache-control"] == "no-store"
+    assert "strict-transport-security" not in headers
+
+
+async def test_behind_tls_browsers_are_told_to_stay_with_it(metrics: Metrics) -> None:
+    async with client_of(metrics, is_https=True) as client:
+        assert "max-age=" in (await client.get("/fine")).headers["strict-transport-security"]
+
+
+async def test_requests_are_counted_by_route_status_and_category(client: httpx2.AsyncClient, metrics: Metrics) -> None:
+    for path in ("/fine", "/things/a", "/things/b", "/crowded", "/broken", "/a", "/b"):
+        await client.get(path)
+    with pytest.raises(RuntimeError, match="half way"):
+        await client.get("/half")
+    counted = {
+        tuple(sample.labels.values()): sample.value
+        for metric in metrics.requests.collect()
+        for sample in metric.samples
+        if sample.name.endswith("_total")
+    }
+    assert counted == {
+        ("/fine", "200", "none"): 1,
+        ("/things/{name}", "200", "none"): 2,
+        ("/crowded", "429", "server"): 1,
+        ("/broken", "500", "server"): 1,
+        ("/half", "200", "none"): 1,
+        ("other", "404", "validation"): 2,
+    }
+    assert metrics.in_flight._value.get() == 0
+
+
+def test_the_category_of_a_status_is_that_of_the_errors_with_it() -> None:
+    tree = [each for each in vars(errors).values() if isinstance(each, type) and issubclass(each, GatewayError)]
+    concrete = [each for each in tree if each is not GatewayError]
+    assert concrete
+    assert [category_of(error.status) for error in concrete] == [error.category for error in concrete]
+    assert category_of(200) is category_of(304) is None

@@ -13,7 +13,7 @@ from stack.errors import StackError
 from stack.paths import StatePaths
 from stack.state import PartStatus, State, Status, read_state, read_status, write_state, write_status
 
-STATE = State(1, "http://127.0.0.1:1", "127.0.0.1:2", "127.0.0.1:3", "127.0.0.1:4", "postgresql://…")
+STATE = State(1, "http://127.0.0.1:1", "127.0.0.1:5", "127.0.0.1:2", "127.0.0.1:3", "127.0.0.1:4", "postgresql://…")
 STATUS = Status(1, 2.0, was_ready=True, parts=(PartStatus("triton", "127.0.0.1:2", "ready", 7, 3, 4.0, 5.0, "note"),))
 
 
