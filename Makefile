@@ -3,6 +3,7 @@ PYTHON ?= $(shell for python in python3 python3.12 python3.11; do \
 	$$python -c "$(PYTHON_FITS)" 2>/dev/null && { echo $$python; break; }; done)
 PHOTO ?=
 ONCE ?=
+GPU ?=
 DATA ?= ../shared/data
 
 BIN := .venv/bin
@@ -11,7 +12,7 @@ PIP := -m pip install --quiet --quiet --disable-pip-version-check --no-input --r
 # Triton's Python stub needs NumPy 1.26, which has no wheels for later ones.
 PYTHON_FITS := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 12))
 
-.PHONY: demo test check format train bench clean
+.PHONY: demo test fuzz check format train bench bench-gpu overhead clean
 .DEFAULT_GOAL := demo
 
 demo: .venv/local  ## diagnose PHOTO (or a drawn sample), then serve until Ctrl-C; ONCE=1 stops instead
@@ -19,6 +20,9 @@ demo: .venv/local  ## diagnose PHOTO (or a drawn sample), then serve until Ctrl-
 
 test: .venv/test  ## every test that this machine can run; it says what it leaves out
 	@$(BIN)/python -m pytest
+
+fuzz: .venv/test  ## ten thousand requests drawn from the OpenAPI document, others each time
+	@FROND_FUZZ_REQUESTS=10000 FROND_FUZZ_SEED=$$(date +%s) $(BIN)/python -m pytest -q -s tests/contract/test_schemathesis.py
 
 check: .venv/test  ## what a reviewer would otherwise have to say
 	@$(BIN)/ruff check .
@@ -38,13 +42,20 @@ train: .venv-training/ready .venv/local  ## the shipped model again, from DATA; 
 	@$(BIN)/python -m training.calibrate --release build/release \
 		--data "$(DATA)/plantvillage" --field "$(DATA)/field"
 	@cp build/release/* $(SHIPPED)/
+	@$(BIN)/python -m training.importer.stamp $(dir $(SHIPPED))
 
 bench: .venv/local  ## throughput and latency of the running code on this machine
 	@$(BIN)/python -m loadtest.bench
 
+overhead: .venv/local  ## what the gateway costs beside `diagnose` driven directly; replays; round trips
+	@$(BIN)/python -m loadtest.overhead
+
+bench-gpu: .venv-gpu/ready  ## three networks on one GPU: held to the CPU's answers, and timed; docs/gpu.md
+	@.venv-gpu/bin/python -m loadtest.gpu $(GPU)
+
 clean:  ## everything that was made here; the added models and the local database too
 	@if [ -x $(BIN)/frond ]; then $(BIN)/frond down; fi
-	@rm -rf .venv .venv-training .frond build client/build client/src/*.egg-info *.egg-info
+	@rm -rf .venv .venv-gpu .venv-training .frond build client/build client/src/*.egg-info *.egg-info
 	@rm -rf .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
@@ -70,4 +81,14 @@ clean:  ## everything that was made here; the added models and the local databas
 	@"$(PYTHON)" -m venv .venv-training
 	@.venv-training/bin/python $(PIP) -r requirements/training.txt || { \
 		echo "PyTorch's CPU build comes from its own index: name it in PIP_EXTRA_INDEX_URL." >&2; exit 1; }
+	@touch $@
+
+# A Python model in Triton finds our packages by the environment's own paths; it does not look at PYTHONPATH.
+.venv-gpu/ready: requirements/gpu.txt requirements/tritonserver.txt pyproject.toml
+	@"$(PYTHON)" -c "$(PYTHON_FITS)" || { echo "Triton's Python stub needs Python 3.11 or 3.12." >&2; exit 1; }
+	@"$(PYTHON)" -m venv .venv-gpu
+	@.venv-gpu/bin/python $(PIP) -r requirements/gpu.txt
+	@.venv-gpu/bin/python $(PIP) --no-deps -r requirements/tritonserver.txt
+	@.venv-gpu/bin/python -m pip install --quiet --quiet --no-deps --no-build-isolation \
+		--config-settings editable_mode=compat -e .
 	@touch $@
