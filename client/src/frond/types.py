@@ -5,13 +5,14 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Annotated, Literal
 
-from pydantic import AnyUrl, BaseModel, ConfigDict, Field, UrlConstraints
+from pydantic import AnyUrl, AwareDatetime, BaseModel, ConfigDict, Field, UrlConstraints
 from pydantic.alias_generators import to_camel
 
 MAX_IMAGES = 8
 MAX_IMAGE_BYTES = 20 * 1024 * 1024
 MAX_IMAGE_PIXELS = 50_000_000
 MAX_TOP_K = 100
+MAX_TELEMETRY_EVENTS = 100  # a batch
 
 # No control characters: PostgreSQL stores no U+0000, and a log line or a header must stay one line.
 Identifier = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")]
@@ -189,4 +190,67 @@ class UploadResponse(WireModel):
     success: bool
     request_id: str
     result: UploadTicket | None = None
+    error: Error | None = None
+
+
+class TelemetryKind(StrEnum):
+    """What happened on the client."""
+
+    CLOUD_INFERENCE_SUCCESS = "cloud_inference_success"
+    CLOUD_INFERENCE_FAILURE = "cloud_inference_failure"
+    IMAGE_UPLOAD = "image_upload"
+    IDEMPOTENCY_HIT = "idempotency_hit"
+    DEVICE_INFERENCE_SUCCESS = "device_inference_success"
+    DEVICE_INFERENCE_FAILURE = "device_inference_failure"
+    FALLBACK = "fallback"
+
+
+class InferenceMode(StrEnum):
+    """Where an assessment may be diagnosed."""
+
+    AUTO = "auto"  # on the device first, in the cloud where that is not enough
+    DEVICE = "device"
+    CLOUD = "cloud"
+
+
+class FallbackReason(StrEnum):
+    """Why the device's answer was not enough."""
+
+    DEVICE_UNAVAILABLE = "device_unavailable"
+    DEVICE_FAILED = "device_failed"
+    DEVICE_TIMEOUT = "device_timeout"
+    DEVICE_LOW_CONFIDENCE = "device_low_confidence"
+    DEVICE_SLOW = "device_slow"  # hedged: the cloud was asked before the device gave up
+
+
+class TelemetryEvent(WireModel):
+    """One thing that happened on the client; it has no field for a photo, a user or a place."""
+
+    event: TelemetryKind
+    at: AwareDatetime
+    duration_ms: float | None = Field(None, ge=0, le=600_000)
+    category: ErrorCategory | None = Field(None, description="of a failure")
+    code: Annotated[str, Field(pattern=r"^[a-z0-9_]{1,64}$")] | None = Field(None, description="of a failure")
+    mode: InferenceMode | None = None
+    fallback_reason: FallbackReason | None = None
+
+
+class TelemetryBatch(WireModel):
+    """The body of `POST /v1/telemetry`."""
+
+    events: list[TelemetryEvent] = Field(min_length=1, max_length=MAX_TELEMETRY_EVENTS)
+
+
+class TelemetryReceipt(WireModel):
+    """How many events were counted."""
+
+    taken: int
+
+
+class TelemetryResponse(WireModel):
+    """The envelope of `POST /v1/telemetry`."""
+
+    success: bool
+    request_id: str
+    result: TelemetryReceipt | None = None
     error: Error | None = None

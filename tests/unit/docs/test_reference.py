@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from pydantic.fields import FieldInfo
 
 REFERENCE = ROOT / "docs" / "reference"
+OF_GATEWAY = ("frond_gateway_", "frond_client_")
 TRITON_FAMILY = re.compile(r'family\(\s*"(\w+)"')
 
 
@@ -86,7 +87,7 @@ def test_every_fault_of_a_photo_is_described() -> None:
 
 
 def test_every_metric_is_described_with_its_type_and_labels() -> None:
-    described = {row[0]: row[1:3] for row in rows("metrics.md") if row[0].startswith("frond_gateway_")}
+    described = {row[0]: row[1:3] for row in rows("metrics.md") if row[0].startswith(OF_GATEWAY)}
     assert described == dict(families(Metrics()))
 
 
@@ -101,4 +102,4 @@ def families(metrics: Metrics) -> Iterator[tuple[str, list[str]]]:
 def test_every_metric_of_the_model_is_described() -> None:
     source = (ROOT / "model_repository" / "diagnose" / "1" / "metrics.py").read_text()
     described = {row[0] for row in rows("metrics.md") if row[0].startswith("frond_")}
-    assert {name for name in described if not name.startswith("frond_gateway_")} == set(TRITON_FAMILY.findall(source))
+    assert {name for name in described if not name.startswith(OF_GATEWAY)} == set(TRITON_FAMILY.findall(source))

@@ -1,0 +1,57 @@
+"""What a caller asks for, and what comes back."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import BinaryIO, Literal, TypeAlias
+
+from frond.policy.deadline import HARD_DEADLINE_SECONDS
+from frond.types import ClientInfo, Diagnosis, ImageReference, InferenceMode, PlantContext
+
+PhotoSource: TypeAlias = str | os.PathLike[str] | bytes | BinaryIO
+"""A path, the bytes themselves, or a file opened for reading bytes, which is read from where it stands to its end."""
+
+Delivery: TypeAlias = Literal["auto", "multipart", "signed_urls"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PredictOptions:
+    """One assessment: 1 to 8 photos of one plant.
+
+    `photos`: sources, and photos that `upload_images` answered with, in any mixture. `idempotency_key`: made for the
+    call where there is none; the same key with the same request again, even by another process, replays the stored
+    answer. `timeout_seconds`: for everything, above 0 and at most 8. `delivery`: `multipart` sends the photos along,
+    `signed_urls` uploads them first, `auto` takes the one that is likely to be quicker. `mode` is for the telemetry:
+    the coordinator's.
+    """
+
+    photos: Sequence[PhotoSource | ImageReference]
+    assessment_id: str
+    plant_context: PlantContext | Mapping[str, str]
+    client: ClientInfo | None = None
+    model_version: str | None = None
+    top_k: int = 5
+    idempotency_key: uuid.UUID | None = None
+    timeout_seconds: float = HARD_DEADLINE_SECONDS
+    delivery: Delivery = "auto"
+    mode: InferenceMode = InferenceMode.CLOUD
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CloudPrediction:
+    """The cloud's diagnosis and how it came about.
+
+    `replayed`: the stored answer of an earlier request under the same key. `attempts`: requests for the diagnosis that
+    were sent. `stage_seconds`: `prepare` (read, scale and hash photos), `upload` (of those that went ahead), `infer`
+    (all attempts and the waits between them), `total`.
+    """
+
+    diagnosis: Diagnosis
+    request_id: str
+    idempotency_key: uuid.UUID
+    replayed: bool
+    attempts: int
+    stage_seconds: Mapping[str, float] = field(default_factory=dict)

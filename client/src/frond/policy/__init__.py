@@ -1,0 +1,1 @@
+"""What the client decides, without a byte of input or output: deadlines, retries, requests, answers, photos."""
