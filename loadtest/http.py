@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 BOUNDARY = "frond-loadtest"
 HEAD_END = b"\r\n\r\n"
-LENGTH = b"content-length: "
+LENGTH = b"\r\ncontent-length: "  # and not Inference-Header-Content-Length
 
 
 @dataclass(frozen=True, slots=True)

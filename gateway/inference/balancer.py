@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from gateway.deadline import Deadline
     from gateway.inference.addresses import Addresses
+    from gateway.inference.calls import Call
     from gateway.inference.endpoint import Endpoint
 
 logger = logging.getLogger(__name__)
@@ -29,7 +30,7 @@ UNSERVED = (TritonUnavailableError, ModelVersionUnavailableError)
 
 
 class Balancer:
-    """Diagnoses by the endpoints of the moment."""
+    """Asks the endpoints of the moment."""
 
     def __init__(self, open_endpoint: Callable[[str], Endpoint]) -> None:
         self._open_endpoint = open_endpoint
@@ -43,15 +44,18 @@ class Balancer:
     async def diagnose(
         self, photos: Sequence[bytes], top_k: int, version: str | None, request_id: str, deadline: Deadline
     ) -> ModelAnswer:
-        """Each address at most once, within the one deadline."""
         began = time.monotonic()
-        inquiry = Inquiry(photos, top_k, version, request_id)
+        content = await self.ask(Inquiry(photos, top_k, version, request_id), deadline)
+        return ModelAnswer(content, time.monotonic() - began)
+
+    async def ask(self, call: Call, deadline: Deadline) -> bytes:
+        """The decoded answer. Each address at most once, within the one deadline."""
         tried: list[Endpoint] = []
         while True:
             endpoint = self._choose(deadline.remaining(), tried)
             tried.append(endpoint)
             try:
-                return ModelAnswer(await endpoint.diagnose(inquiry, deadline), time.monotonic() - began)
+                return await endpoint.ask(call, deadline)
             except UNSERVED as error:
                 if not self._untried(tried):
                     raise

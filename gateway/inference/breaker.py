@@ -60,6 +60,11 @@ class Breaker:
             self._probe_at = self._clock()
         return self._open_if_too_many()
 
+    def suspect(self) -> None:
+        """Something went wrong that may be the caller's own doing: a probe is due, and nothing is counted."""
+        if self.state is State.CLOSED:
+            self._probe_at = min(self._probe_at, self._clock())
+
     def begin_probe(self) -> None:
         if self.state is State.OPEN:
             self.state = State.HALF_OPEN

@@ -4,24 +4,34 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, ClassVar
 
 from tritonclient.grpc import service_pb2
 
 from gateway.errors import ModelAnswerError
+from gateway.inference.calls import INFER
+from gateway.inference.outcomes import judge
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    import grpc
+
+    from gateway.deadline import Deadline
+    from gateway.errors import GatewayError
+    from gateway.inference.outcomes import Outcome
+
 MODEL = "diagnose"
-METHOD = "/inference.GRPCInferenceService/ModelInfer"
 # Field 7 of ModelInferRequest, raw_input_contents, with its wire type: two, length-delimited.
 RAW_INPUT_TAG = bytes([7 << 3 | 2])
 
 
 @dataclass(frozen=True, slots=True)
 class Inquiry:
-    """What `diagnose` is asked; without a version, of the promoted release."""
+    """What `diagnose` is asked; without a version, of the promoted release. A `Call`."""
+
+    method: ClassVar[str] = INFER
+    is_vetted: ClassVar[bool] = True
 
     photos: Sequence[bytes]
     top_k: int
@@ -46,6 +56,17 @@ class Inquiry:
         elements = (piece for photo in self.photos for piece in (struct.pack("<I", len(photo)), photo))
         return b"".join((request.SerializeToString(), RAW_INPUT_TAG, varint(size), *elements))
 
+    def decode(self, answer: bytes) -> bytes:
+        """The one element of DIAGNOSIS: four bytes of length, then JSON."""
+        response = service_pb2.ModelInferResponse.FromString(answer)
+        if len(response.raw_output_contents) != 1 or len(response.raw_output_contents[0]) < 4:
+            raise ModelAnswerError("The model gave no answer of the agreed form.")
+        content: bytes = response.raw_output_contents[0]
+        return content[4:]
+
+    def judge(self, error: grpc.aio.AioRpcError, deadline: Deadline, seconds: float) -> tuple[Outcome, GatewayError]:
+        return judge(error, self.version, deadline, seconds)
+
 
 def varint(value: int) -> bytes:
     """Seven bits a byte, the lowest first, the eighth set in all but the last."""
@@ -54,11 +75,3 @@ def varint(value: int) -> bytes:
         groups.append(value & 0x7F | 0x80)
         value >>= 7
     return bytes([*groups, value])
-
-
-def decode(response: Any) -> bytes:
-    """The one element of DIAGNOSIS: four bytes of length, then JSON. Raises `ModelAnswerError` for another shape."""
-    if len(response.raw_output_contents) != 1 or len(response.raw_output_contents[0]) < 4:
-        raise ModelAnswerError("The model gave no answer of the agreed form.")
-    content: bytes = response.raw_output_contents[0]
-    return content[4:]

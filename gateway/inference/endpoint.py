@@ -16,18 +16,21 @@ from gateway.deadline import Deadline
 from gateway.errors import GatewayError, ModelAnswerError
 from gateway.inference.admission import Load
 from gateway.inference.breaker import SIGNS_OF_LIFE, Breaker, State
-from gateway.inference.codec import METHOD, Inquiry, decode
-from gateway.inference.outcomes import Outcome, judge
+from gateway.inference.calls import INFER
+from gateway.inference.codec import Inquiry
+from gateway.inference.outcomes import Outcome
 from gateway.inference.picture import green_png
 from gateway.tracing import outgoing_headers
 
 if TYPE_CHECKING:
+    from gateway.inference.calls import Call
     from gateway.metrics import Metrics
 
 logger = logging.getLogger(__name__)
 
 CHANNEL_OPTIONS = (
     ("grpc.max_send_message_length", -1),  # eight photos of 20 MB; the routes have counted them
+    ("grpc.max_receive_message_length", 64 * 1024 * 1024),  # the outputs of models whose tensors users ask for
     # A Triton that was restarted is found again within half a second; by default gRPC waits up to two minutes.
     ("grpc.initial_reconnect_backoff_ms", 100),
     ("grpc.min_reconnect_backoff_ms", 500),
@@ -45,6 +48,9 @@ CHANNEL_OPTIONS = (
 )
 PROBE_SECONDS = 2.0
 END_SECONDS = 6.0  # a call takes 5 s at most
+DOUBTS = frozenset({Outcome.FAILED, Outcome.SLOW})
+METADATA_METHOD = "/inference.GRPCInferenceService/ServerMetadata"
+METADATA_SECONDS = 0.5
 
 
 class Endpoint:
@@ -60,7 +66,11 @@ class Endpoint:
         self._inquiry = Inquiry([green_png()], 1, probe_version, "probe")
         self._suspicion = asyncio.Event()
         self._channel = grpc.aio.insecure_channel(address, options=CHANNEL_OPTIONS)
-        self._infer = self._channel.unary_unary(METHOD, None, service_pb2.ModelInferResponse.FromString)
+        self._metadata = self._channel.unary_unary(
+            METADATA_METHOD,
+            service_pb2.ServerMetadataRequest.SerializeToString,
+            service_pb2.ServerMetadataResponse.FromString,
+        )
         self._watch = asyncio.create_task(self._watch_over())
 
     @property
@@ -69,26 +79,41 @@ class Endpoint:
         return self._breaker.state is State.CLOSED
 
     @property
+    def breaker_state(self) -> State:
+        return self._breaker.state
+
+    @property
     def fault(self) -> str | None:
         """Why nobody should rely on it. One slow probe is none: under load the next ones decide."""
         return self._breaker.reason or self._fault
 
-    async def diagnose(self, inquiry: Inquiry, deadline: Deadline) -> bytes:
-        """`diagnose`'s JSON. Raises what `Diagnoser.diagnose` does; cancelled, it cancels the call in Triton too."""
+    async def ask(self, call: Call, deadline: Deadline) -> bytes:
+        """The decoded answer. Raises what the call judges; cancelled, it cancels the call in Triton too."""
         seconds = deadline.remaining()
         began = self.load.begin()
         outcome = Outcome.CANCELLED
         try:
-            outcome, result = await self._ask(inquiry, deadline, seconds)
+            outcome, result = await self._ask(call, deadline, seconds)
         finally:
-            self.load.end(began, answered=outcome is Outcome.ANSWERED)
+            self.load.end(began, answered=outcome is Outcome.ANSWERED and call.method == INFER)
             self._metrics.triton_calls.labels(self.address, outcome).inc()
-            self._note_state(has_opened=self._breaker.record(outcome))
+            if call.is_vetted or outcome is Outcome.REFUSED:
+                self._note_state(has_opened=self._breaker.record(outcome))
+            elif outcome in DOUBTS:  # may be the caller's own doing: a probe finds out
+                self._breaker.suspect()
             if outcome not in SIGNS_OF_LIFE:
                 self._suspicion.set()
         if isinstance(result, GatewayError):
             raise result
         return result
+
+    async def server_version(self) -> str | None:
+        """Triton's own; None: it does not say within a moment."""
+        try:
+            answer = await self._metadata(service_pb2.ServerMetadataRequest(), timeout=METADATA_SECONDS)
+        except grpc.aio.AioRpcError:
+            return None
+        return str(answer.version)
 
     async def close(self) -> None:
         """Let the calls end that are in flight."""
@@ -98,12 +123,13 @@ class Endpoint:
         for metric in (self._metrics.triton_calls, self._metrics.breaker_state, self._metrics.breaker_opened):
             metric.remove_by_labels({"address": self.address})  # pods come and go; their series must not add up
 
-    async def _ask(self, inquiry: Inquiry, deadline: Deadline, seconds: float) -> tuple[Outcome, bytes | GatewayError]:
+    async def _ask(self, call: Call, deadline: Deadline, seconds: float) -> tuple[Outcome, bytes | GatewayError]:
+        send = self._channel.unary_unary(call.method)  # bytes in, bytes out
         try:
-            message = inquiry.encode(seconds)
-            return Outcome.ANSWERED, decode(await self._infer(message, timeout=seconds, metadata=outgoing_headers()))
+            answer = await send(call.encode(seconds), timeout=seconds, metadata=outgoing_headers())
+            return Outcome.ANSWERED, call.decode(answer)
         except grpc.aio.AioRpcError as error:
-            outcome, told = judge(error, inquiry.version, deadline, seconds)
+            outcome, told = call.judge(error, deadline, seconds)
             told.__cause__ = error
             return outcome, told
         except ModelAnswerError as error:

@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING
 from gateway.errors import TritonUnavailableError
 from gateway.inference.addresses import Addresses
 from gateway.inference.balancer import Balancer, open_balancer
+from gateway.inference.breaker import State
 from gateway.inference.degraded import DegradingDiagnoser
 from gateway.inference.endpoint import PROBE_SECONDS, Endpoint
 from gateway.inference.outcomes import Outcome
+from gateway.status.protocols import BreakerState, ServerCondition
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -23,27 +25,44 @@ if TYPE_CHECKING:
     from gateway.settings import Settings
 
 
+BREAKER_STATES: dict[State, BreakerState] = {
+    State.CLOSED: "closed",
+    State.HALF_OPEN: "half_open",
+    State.OPEN: "open",
+}
+
+
 class Inference:
     """`promoted` answers, or `fallback` if there is one."""
 
     def __init__(self, diagnoser: Diagnoser, promoted: Balancer, fallback: Balancer | None = None) -> None:
         self.diagnoser = diagnoser
-        self._promoted = promoted
+        self.promoted = promoted
         self._fallback = fallback
 
     async def check(self) -> str | None:
         """What is wrong although requests are answered. Raises `TritonUnavailableError` if they are not."""
-        faults = await faults_of(self._promoted)
+        faults = await faults_of(self.promoted)
         note = "; ".join(f"{address}: {fault}" for address, fault in sorted(faults.items())) or None
-        if len(faults) < len(self._promoted.endpoints):
+        if len(faults) < len(self.promoted.endpoints):
             return note
         if await self._is_degraded(faults):
             return f"the degraded release answers; {note}"
         raise TritonUnavailableError(note or "no address is known")
 
+    async def conditions(self) -> list[ServerCondition]:
+        """Of every Triton, the promoted release's first. Without addresses: who reads this need not know them."""
+        balancers = dict.fromkeys(filter(None, (self.promoted, self._fallback)))
+        endpoints = [endpoint for balancer in balancers for _, endpoint in sorted(balancer.endpoints.items())]
+        versions = await asyncio.gather(*(endpoint.server_version() for endpoint in endpoints))
+        return [
+            ServerCondition(BREAKER_STATES[endpoint.breaker_state], endpoint.load.in_flight, version)
+            for endpoint, version in zip(endpoints, versions, strict=True)
+        ]
+
     async def _is_degraded(self, faults: dict[str, str]) -> bool:
         """Where both releases have the same Triton, it only has to be there: the fallback is not probed."""
-        if self._fallback is self._promoted:
+        if self._fallback is self.promoted:
             return Outcome.UNSERVED in faults.values()
         return self._fallback is not None and len(await faults_of(self._fallback)) < len(self._fallback.endpoints)
 

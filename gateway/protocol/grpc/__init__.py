@@ -1,0 +1,1 @@
+"""The protocol over gRPC, on a port of its own."""
