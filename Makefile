@@ -12,7 +12,7 @@ PIP := -m pip install --quiet --quiet --disable-pip-version-check --no-input --r
 # Triton's Python stub needs NumPy 1.26, which has no wheels for later ones.
 PYTHON_FITS := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 12))
 
-.PHONY: demo test fuzz check format train bench bench-gpu overhead clean
+.PHONY: demo test fuzz check format typescript preprocess-copy train bench bench-gpu overhead clean
 .DEFAULT_GOAL := demo
 
 demo: .venv/local  ## diagnose PHOTO (or a drawn sample), then serve until Ctrl-C; ONCE=1 stops instead
@@ -35,6 +35,14 @@ format: .venv/test
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
+typescript: .venv/test client/typescript/node_modules  ## the contract's types, client/typescript/frond.ts; they must compile
+	@$(BIN)/python -m client.typescript.generate
+	@cd client/typescript && node_modules/.bin/tsc --noEmit
+
+preprocess-copy:  ## the client's own copy of preprocess/, after a change there (decision 0016)
+	@for module in preprocess/*.py; do \
+		sed 's/^\( *from \)preprocess\b/\1frond._preprocess/' $$module > client/src/frond/_preprocess/$${module##*/}; done
+
 train: .venv-training/ready .venv/local  ## the shipped model again, from DATA; about 40 minutes on two idle cores
 	@.venv-training/bin/python -m training.train --data "$(DATA)/plantvillage" --out build/classifier.pt
 	@rm -rf build/release && cp -R $(SHIPPED) build/release
@@ -55,7 +63,7 @@ bench-gpu: .venv-gpu/ready  ## three networks on one GPU: held to the CPU's answ
 
 clean:  ## everything that was made here; the added models and the local database too
 	@if [ -x $(BIN)/frond ]; then $(BIN)/frond down; fi
-	@rm -rf .venv .venv-gpu .venv-training .frond build client/build client/src/*.egg-info *.egg-info
+	@rm -rf .venv .venv-gpu .venv-training .frond build client/build client/typescript/node_modules client/src/*.egg-info *.egg-info
 	@rm -rf .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
@@ -75,6 +83,11 @@ clean:  ## everything that was made here; the added models and the local databas
 
 .venv/test: .venv/local requirements/test.txt
 	@$(BIN)/python $(PIP) -r requirements/test.txt
+	@touch $@
+
+# The compiler alone, which needs no other package: its exact version in package.json says all that a lock would.
+client/typescript/node_modules: client/typescript/package.json
+	@npm --prefix client/typescript install --no-package-lock --no-audit --no-fund --ignore-scripts --loglevel=error
 	@touch $@
 
 .venv-training/ready: requirements/training.txt

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cli.connection import LOCAL_USER, local_token
 from cli.progress import Progress
 from stack import control, runtime
 from stack.paths import StatePaths
@@ -43,11 +44,17 @@ def up(
 def announce(progress: Progress, state: State, seconds: float, how_to_stop: str) -> None:
     """Where everything is."""
     progress.say(f"\nReady after {seconds:.1f} s. {how_to_stop}")
+    progress.say(f"  console         {console_address(state)}")
     progress.say(f"  gateway         {state.gateway_url}/v1/ai-inference")
     progress.say(f"  documentation   {state.gateway_url}/docs")
     progress.say(f"  Triton          gRPC {state.triton_grpc}, HTTP {state.triton_http}")
     progress.say(f"  metrics         http://{state.gateway_metrics}/metrics, http://{state.triton_metrics}/metrics")
     progress.say(f"  logs            {StatePaths.default().logs}")
+
+
+def console_address(state: State) -> str:
+    """With a token of this machine's user in the fragment, which browsers keep to themselves."""
+    return f"{state.gateway_url}/#token={local_token(LOCAL_USER)}"
 
 
 def down() -> None:

@@ -13,8 +13,11 @@ from gateway.announcements import open_announcements
 from gateway.auth.issuer import open_issuer_keys
 from gateway.auth.keys import FileKeySet, NoKeySet
 from gateway.auth.service import TokenVerifier
+from gateway.card.routes import router as card_router
+from gateway.card.store import RepositoryCards
 from gateway.cleanup.service import CleanupService, cleaning
 from gateway.cleanup.store import PostgresExpiredRows
+from gateway.console import routes as console
 from gateway.cors import Cors
 from gateway.database import open_database
 from gateway.diagnoses.routes import router as diagnoses_router
@@ -27,7 +30,17 @@ from gateway.health.store import DatabaseProbe
 from gateway.inference.service import open_inference
 from gateway.memory import Memory
 from gateway.metrics import Metrics
+from gateway.protocol.grpc.routes import open_grpc
+from gateway.protocol.rest.routes import router as protocol_router
+from gateway.protocol.service import ProtocolService
+from gateway.protocol.store import PostgresLimits
 from gateway.settings import Storage, read_secret
+from gateway.status.routes import router as status_router
+from gateway.status.service import StatusService
+from gateway.status.window import open_window, read
+from gateway.telemetry.rate import UserRate
+from gateway.telemetry.routes import router as telemetry_router
+from gateway.telemetry.service import TelemetryService
 from gateway.tracing import Tracing, open_tracing
 from gateway.unauthenticated import Identification, UnauthenticatedCap
 from gateway.uploads.backends import open_storage
@@ -59,6 +72,10 @@ class Parts(TypedDict):
     uploads: UploadService
     storage: PhotoStorage
     readiness: ReadinessService
+    protocol: ProtocolService
+    status: StatusService
+    telemetry: TelemetryService
+    cards: RepositoryCards
     memory: Memory
     metrics: Metrics
     tracing: Tracing
@@ -98,8 +115,11 @@ async def open_parts(settings: Settings, lifecycle: Lifecycle) -> AsyncIterator[
             rows = PostgresExpiredRows(database)
             cleanup = CleanupService(rows, storage, metrics, settings.cleanup_seconds, retention_seconds)
             await stack.enter_async_context(cleaning(cleanup))
+        window = await stack.enter_async_context(open_window(lambda: read(metrics)))
         probes: dict[str, Probe] = {"database": DatabaseProbe(database), "triton": inference, "keys": verifier}
-        yield Parts(
+        readiness = ReadinessService(lifecycle, probes)
+        limits = PostgresLimits(database, limit)
+        parts = Parts(
             verifier=verifier,
             unauthenticated=UnauthenticatedCap(settings.unauthenticated_per_second, metrics.unauthenticated_refused),
             diagnoses=DiagnosisService(
@@ -107,11 +127,19 @@ async def open_parts(settings: Settings, lifecycle: Lifecycle) -> AsyncIterator[
             ),
             uploads=uploads,
             storage=storage,
-            readiness=ReadinessService(lifecycle, probes),
+            readiness=readiness,
+            protocol=ProtocolService(inference.promoted, limits, readiness, settings.protocol_models, metrics),
+            status=StatusService(window, inference),
+            telemetry=TelemetryService(metrics, UserRate()),
+            cards=RepositoryCards(settings.model_repository),
             memory=Memory(settings.max_held_bytes, metrics.held_bytes),
             metrics=metrics,
             tracing=tracing,
         )
+        await stack.enter_async_context(
+            open_grpc(settings.host, settings.grpc_port, settings.max_connections, dict(parts))
+        )
+        yield parts
 
 
 def create_app(settings: Settings, lifecycle: Lifecycle | None = None, open_parts: OpenParts = open_parts) -> FastAPI:
@@ -133,7 +161,8 @@ def create_app(settings: Settings, lifecycle: Lifecycle | None = None, open_part
         redoc_url=None,
         swagger_ui_oauth2_redirect_url=None,
     )
-    patch_fastapi(app)  # /docs with its scripts from here: FastAPI's own loads them from elsewhere
+    # /docs with its scripts from here: FastAPI's own loads them from elsewhere.
+    patch_fastapi(app, redirect_from_root_to_docs=False)
     # Each around the one before it.
     app.add_middleware(Identification, signed_under=STORAGE_PATH if settings.storage is Storage.LOCAL else None)
     app.add_middleware(edge.LastResort)
@@ -142,7 +171,16 @@ def create_app(settings: Settings, lifecycle: Lifecycle | None = None, open_part
     app.add_middleware(edge.Edge, is_https=settings.public_url.scheme == "https")
     envelope.install(app)
     openapi.install(app)
-    for router in (diagnoses_router, uploads_router, health_router):
+    for router in (
+        diagnoses_router,
+        uploads_router,
+        telemetry_router,
+        health_router,
+        protocol_router,
+        status_router,
+        card_router,
+        console.create_router(),
+    ):
         app.include_router(router)
     if settings.storage is Storage.LOCAL:
         app.include_router(local_storage_router)

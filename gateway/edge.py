@@ -28,6 +28,7 @@ logger = logging.getLogger(__name__)
 
 REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,128}")
 UNKNOWN_ROUTE = "other"
+PROBE = re.compile(r"^(/v2)?/health/|/Server(Live|Ready)$")
 
 
 class Edge:
@@ -123,7 +124,7 @@ class LastResort:
             error = scope["state"]["error"] = ServerError(
                 "Something went wrong here. The request id names the log entry."
             )
-            await failure_response(scope["state"]["request_id"], error)(scope, receive, send)
+            await failure_response(scope["state"]["request_id"], error, scope["path"])(scope, receive, send)
 
 
 def choose_request_id(wanted: bytes | None) -> str:
@@ -138,7 +139,7 @@ def count(metrics: Metrics, route: str, status: int | None, seconds: float) -> N
 
 def log(scope: Scope, route: str, status: int | None, seconds: float) -> None:
     # Probes ask every few seconds, and who asks too often would fill the log as well. Both are counted.
-    level = logging.DEBUG if route.startswith("/health/") or status == 429 else logging.INFO
+    level = logging.DEBUG if PROBE.search(route) or status == 429 else logging.INFO
     if not logger.isEnabledFor(level):
         return
     error = scope["state"].get("error")

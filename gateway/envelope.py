@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from typing import TYPE_CHECKING
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 JSON = "application/json"
 MAX_FINDINGS = 5
+PROTOCOL_PATH = "/v2/"
 METHODS = ("GET", "HEAD", "POST", "PUT")
 
 
@@ -49,8 +51,13 @@ def wire_error(error: GatewayError) -> Error:
     )
 
 
-def failure_response(request_id: str, error: GatewayError) -> Response:
-    response = Response(failure_body(request_id, error), error.status, media_type=JSON)
+def failure_response(request_id: str, error: GatewayError, path: str = "") -> Response:
+    """In the contract's envelope; at the paths of the Open Inference Protocol as that has it."""
+    if f"{path}/".startswith(PROTOCOL_PATH):
+        body, status = json.dumps({"error": str(error)}).encode(), 400 if error.status == 422 else error.status
+    else:
+        body, status = failure_body(request_id, error), error.status
+    response = Response(body, status, media_type=JSON)
     if error.retry_after_ms is not None:
         response.headers["Retry-After"] = str(math.ceil(error.retry_after_ms / 1000))  # RFC 9110 knows whole seconds
     if error.status == 401:
@@ -70,7 +77,7 @@ def install(app: FastAPI) -> None:
     async def on_gateway_error(request: Request, error: Exception) -> Response:
         assert isinstance(error, GatewayError)
         request.state.error = error
-        return failure_response(request.state.request_id, error)
+        return failure_response(request.state.request_id, error, request.url.path)
 
     async def on_http_exception(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)

@@ -38,6 +38,18 @@ DIAGNOSIS_RESPONSE = {
     },
     "error": None,
 }
+TELEMETRY_BATCH = {
+    "events": [
+        {"event": "cloud_inference_success", "at": "2026-11-23T09:30:00Z", "durationMs": 412.0},
+        {
+            "event": "cloud_inference_failure",
+            "at": "2026-11-23T09:31:00Z",
+            "durationMs": 1003.0,
+            "category": "network",
+            "code": "connection_lost",
+        },
+    ]
+}
 # Of each status one code that has it, with its category and a message.
 FAILURES = {
     "400": ("validation", "request_malformed", "request: Invalid JSON: EOF while parsing an object"),

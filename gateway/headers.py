@@ -26,6 +26,22 @@ DOCS_SOURCES = (
 )
 DOCS_POLICY = (b"content-security-policy", b"; ".join(DOCS_SOURCES))
 
+# The console's pages: everything from here, no script or style in the page, photos from the page's own memory, and no
+# text that becomes markup (Trusted Types).
+CONSOLE_SOURCES = (
+    b"default-src 'none'",
+    b"script-src 'self'",
+    b"style-src 'self'",
+    b"img-src 'self' blob:",
+    b"connect-src 'self'",
+    b"frame-ancestors 'none'",
+    b"base-uri 'none'",
+    b"form-action 'none'",
+    b"require-trusted-types-for 'script'",
+    b"trusted-types 'none'",
+)
+CONSOLE_POLICY = (b"content-security-policy", b"; ".join(CONSOLE_SOURCES))
+
 Header = tuple[bytes, bytes]
 
 

@@ -65,7 +65,7 @@ class Metrics:
             "frond_gateway_not_admitted", "Requests refused before work began.", ["reason"], registry=registry
         )
         self.triton_calls = Counter(
-            "frond_gateway_triton_calls", "Calls of `diagnose`.", ["address", "outcome"], registry=registry
+            "frond_gateway_triton_calls", "Calls of Triton.", ["address", "outcome"], registry=registry
         )
         self.breaker_state = Gauge(
             "frond_gateway_breaker_state",
@@ -85,6 +85,24 @@ class Metrics:
         )
         self.cleaned = Counter(
             "frond_gateway_cleaned", "Expired things that were removed.", ["what"], registry=registry
+        )
+        self.client_events = Counter(
+            "frond_client_events",
+            "What clients report of themselves.",
+            ["event", "category"],
+            registry=registry,
+        )
+        self.client_seconds = Histogram(
+            "frond_client_seconds", "What clients report it took.", ["event"], registry=registry, buckets=SECONDS
+        )
+        self.client_failures = Counter(
+            "frond_client_failures",
+            "Reported codes; an unknown one is other.",
+            ["event", "code"],
+            registry=registry,
+        )
+        self.client_fallbacks = Counter(
+            "frond_client_fallbacks", "Why the device's answer was not enough.", ["reason"], registry=registry
         )
         Info("frond_gateway_build", "Which gateway this is.", registry=registry).info({"version": VERSION})
         for collector in (ProcessCollector, PlatformCollector, GCCollector):

@@ -8,14 +8,31 @@ from typing import TYPE_CHECKING, Any
 from fastapi.openapi.utils import get_openapi
 from pydantic.json_schema import models_json_schema
 
-from frond.types import MAX_IMAGES, DiagnosisRequest, DiagnosisResponse, MultipartDetails, UploadRequest, UploadResponse
+from frond.types import (
+    MAX_IMAGES,
+    DiagnosisRequest,
+    DiagnosisResponse,
+    MultipartDetails,
+    TelemetryBatch,
+    TelemetryResponse,
+    UploadRequest,
+    UploadResponse,
+)
 from gateway import examples
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
     from pydantic import BaseModel
 
-MODELS: list[type[BaseModel]] = [DiagnosisRequest, MultipartDetails, DiagnosisResponse, UploadRequest, UploadResponse]
+MODELS: list[type[BaseModel]] = [
+    DiagnosisRequest,
+    MultipartDetails,
+    DiagnosisResponse,
+    UploadRequest,
+    UploadResponse,
+    TelemetryBatch,
+    TelemetryResponse,
+]
 REF = "#/components/schemas/{model}"
 
 
@@ -62,6 +79,9 @@ DIAGNOSIS_BODY = of_user(
 UPLOAD_BODY = of_user(
     body({"application/json": {"schema": ref(UploadRequest), "example": examples.UPLOAD_REQUEST}}),
 )
+TELEMETRY_BODY = of_user(
+    body({"application/json": {"schema": ref(TelemetryBatch), "example": examples.TELEMETRY_BATCH}}),
+)
 IMAGE_BODY = body({"image/*": {"schema": {}}})
 BEARER = {"bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}}
 
@@ -98,7 +118,8 @@ def complete(path: str, operation: dict[str, Any]) -> None:
     if "requestBody" in operation:
         operation.setdefault("parameters", []).extend(TRACING_HEADERS)
     responses = operation["responses"]
-    model = "UploadResponse" if "Upload" in str(responses.get("500")) else "DiagnosisResponse"
+    kinds = (name for name in ("UploadResponse", "TelemetryResponse") if name in str(responses.get("500")))
+    model = next(kinds, "DiagnosisResponse")
     for status in ("400", "500", "503", *([] if is_health else ["429"])):
         responses.setdefault(status, failure(status, model))
     for status, response in responses.items():

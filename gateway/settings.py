@@ -27,8 +27,10 @@ def split_at_commas(value: Any) -> Any:
 
 Address = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._:\[\]-]+:\d{1,5}$")]
 Origin = Annotated[str, StringConstraints(pattern=r"^https?://[A-Za-z0-9.-]+(:\d{1,5})?$")]
+ModelName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]{1,200}$")]
 Addresses = Annotated[tuple[Address, ...], NoDecode, BeforeValidator(split_at_commas)]
 Origins = Annotated[tuple[Origin, ...], NoDecode, BeforeValidator(split_at_commas)]
+ModelNames = Annotated[tuple[ModelName, ...], NoDecode, BeforeValidator(split_at_commas)]
 
 
 class Storage(StrEnum):
@@ -56,6 +58,12 @@ class Settings(BaseSettings):
     port: int = Field(8080, ge=0, le=65535, description="port to listen on; 0: a free one")
     metrics_host: str = Field("127.0.0.1", description="address of Prometheus metrics, which are not for the public")
     metrics_port: int | None = Field(None, ge=0, le=65535, description="port of `/metrics`; 0: a free one; unset: none")
+    grpc_port: int | None = Field(
+        None, ge=0, le=65535, description="port of the Open Inference Protocol over gRPC; 0: a free one; unset: none"
+    )
+    protocol_models: ModelNames = Field(
+        ("diagnose",), description="models of Triton that users may call with tensors, separated by commas"
+    )
     public_url: AnyHttpUrl = Field(description="where clients reach this service; its own signed URLs begin with it")
     cors_origins: Origins = Field((), description="web origins that may call from a browser, separated by commas")
     max_connections: int = Field(1000, ge=10, description="connections of clients at once; one more is closed")
@@ -72,6 +80,10 @@ class Settings(BaseSettings):
     )
     degraded_triton_grpc: Addresses = Field(
         (), description="Triton of the degraded release, like `triton_grpc`; unset: the same"
+    )
+
+    model_repository: DirectoryPath | None = Field(
+        None, description="folder of the model repository, only read: for the card of the served model; unset: no card"
     )
 
     jwks_file: FilePath | None = Field(

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from gateway.auth.protocols import Caller
 
 BURST_SECONDS = 2  # an app's start brings a few requests with an old token at once
-FREE = re.compile(r"/health/(live|ready)")  # probes have no token and must not be refused for others' sake
+FREE = re.compile(r"(/v2)?/health/(live|ready)")  # probes have no token and must not be refused for others' sake
 
 
 class UnauthenticatedCap:
@@ -108,4 +108,4 @@ def is_nobody(identity: Caller | GatewayError) -> bool:
 
 async def refuse(flood: UnauthenticatedFloodError, scope: Scope, receive: Receive, send: Send) -> None:
     scope["state"]["error"] = flood
-    await failure_response(scope["state"]["request_id"], flood)(scope, receive, send)
+    await failure_response(scope["state"]["request_id"], flood, scope["path"])(scope, receive, send)

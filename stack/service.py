@@ -49,6 +49,7 @@ class GatewayPart(Part):
             "FROND_JWKS_FILE": str(paths.keys / "jwks.json"),
             "FROND_JWT_ISSUER": ISSUER,
             "FROND_JWT_AUDIENCE": AUDIENCE,
+            "FROND_MODEL_REPOSITORY": str(paths.model_repository),
             "FROND_STORAGE_DIR": str(paths.storage),
             "FROND_STORAGE_SIGNING_KEY_FILE": str(paths.keys / "storage-signing-key"),
         }

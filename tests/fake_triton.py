@@ -27,6 +27,7 @@ class FakeTriton(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ignore
         self.probes: list[Any] = []
         self.delay_seconds = 0.0
         self._turn = asyncio.Lock()
+        self.failure_of_strangers: grpc.StatusCode | None = None  # of all but the gateway's own probe
         self.failure: tuple[grpc.StatusCode, str] | None = None
         self.gate: asyncio.Event | None = None
         self.arrived = asyncio.Event()
@@ -49,6 +50,8 @@ class FakeTriton(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ignore
         except asyncio.CancelledError:
             self.cancelled.set()
             raise
+        if self.failure_of_strangers is not None and request.id != "probe":
+            await context.abort(self.failure_of_strangers, "failed")
         if self.failure is not None:
             await context.abort(*self.failure)
         answer = json.dumps(self.answer or photo_answer(photos_of(request))).encode()

@@ -23,15 +23,23 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from gateway.announcements import open_announcements
 from gateway.app import Parts, create_app, open_verifier
 from gateway.app import open_parts as open_real_parts
+from gateway.card.store import RepositoryCards
 from gateway.connection import Connection
 from gateway.database import open_database
 from gateway.diagnoses.protocols import ModelAnswer
 from gateway.diagnoses.service import DiagnosisService
 from gateway.diagnoses.store import PostgresStore, RateLimit
+from gateway.errors import TritonUnavailableError
 from gateway.health.service import Lifecycle, ReadinessService
 from gateway.memory import Memory
 from gateway.metrics import Metrics
+from gateway.protocol.service import ProtocolService
+from gateway.protocol.store import PostgresLimits
 from gateway.settings import Settings
+from gateway.status.service import StatusService
+from gateway.status.window import Window, read
+from gateway.telemetry.rate import UserRate
+from gateway.telemetry.service import TelemetryService
 from gateway.tracing import open_tracing
 from gateway.unauthenticated import UnauthenticatedCap
 from gateway.uploads.backends import open_storage
@@ -48,6 +56,8 @@ if TYPE_CHECKING:
     from gateway.diagnoses.protocols import Diagnoser, IdempotencyStore
     from gateway.errors import ServerError
     from gateway.health.protocols import Probe
+    from gateway.inference.calls import Call
+    from gateway.status.protocols import ServerCondition
 
 ISSUER = "https://issuer.test"
 AUDIENCE = "authenticated"
@@ -202,6 +212,20 @@ class FakeDiagnoser:
         return ModelAnswer(self.content or json.dumps(photo_answer(photos)).encode(), 0.012)
 
 
+class NoTriton:
+    """For the protocol's slice: nobody answers."""
+
+    async def ask(self, call: Call, deadline: Deadline) -> bytes:  # noqa: ARG002
+        raise TritonUnavailableError("The model cannot be reached. Try again.")
+
+
+class NoServers:
+    """No Triton at all."""
+
+    async def conditions(self) -> list[ServerCondition]:
+        return []
+
+
 def parts_with(diagnoser: Diagnoser, store: IdempotencyStore | None = None, **probes: Probe) -> OpenParts:
     """All parts real but the diagnoser and, where one is given, the store."""
 
@@ -228,7 +252,13 @@ def parts_with(diagnoser: Diagnoser, store: IdempotencyStore | None = None, **pr
                 ),
                 uploads=uploads,
                 storage=storage,
-                readiness=ReadinessService(lifecycle, probes),
+                readiness=(readiness := ReadinessService(lifecycle, probes)),
+                protocol=ProtocolService(
+                    NoTriton(), PostgresLimits(database, limit), readiness, settings.protocol_models, metrics
+                ),
+                status=StatusService(Window(lambda: read(metrics)), NoServers()),
+                telemetry=TelemetryService(metrics, UserRate()),
+                cards=RepositoryCards(settings.model_repository),
                 memory=Memory(settings.max_held_bytes, metrics.held_bytes),
                 metrics=metrics,
                 tracing=tracing,

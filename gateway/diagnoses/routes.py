@@ -2,34 +2,30 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 import time
-from typing import TYPE_CHECKING, Annotated, TypeVar
+from typing import TYPE_CHECKING, Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Header, Request, Response
 
 from frond.types import DiagnosisResponse
 from gateway.auth.bearer import AuthenticatedCaller  # noqa: TC001  (FastAPI evaluates it)
+from gateway.cancellation import while_connected
 from gateway.deadline import Deadline
 from gateway.diagnoses import request as request_body
 from gateway.diagnoses.allowance import headers_of
 from gateway.diagnoses.protocols import Order
 from gateway.envelope import JSON, failure_response
-from gateway.errors import ClientGoneError, IdempotencyKeyInvalidError, IdempotencyKeyMissingError, RateLimitedError
+from gateway.errors import IdempotencyKeyInvalidError, IdempotencyKeyMissingError, RateLimitedError
 from gateway.memory import RequestShare  # noqa: TC001
 from gateway.openapi import DIAGNOSIS_BODY, failures
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
-
     from gateway.diagnoses.service import DiagnosisService
     from gateway.metrics import Metrics
 
 UUID_TEXT = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
-
-T = TypeVar("T")
 
 router = APIRouter(tags=["diagnoses"])
 
@@ -75,24 +71,3 @@ def parse_key(text: str | None, count: int) -> UUID:
     if count > 1 or not UUID_TEXT.fullmatch(text):
         raise IdempotencyKeyInvalidError("There must be one Idempotency-Key, and it must be a UUID.")
     return UUID(text)
-
-
-async def until_hang_up(request: Request) -> None:
-    """The body is read: what comes next is the end."""
-    while (await request.receive())["type"] != "http.disconnect":
-        pass
-
-
-async def while_connected(request: Request, work: Coroutine[None, None, T]) -> T:
-    """The work's result; a client that hangs up cancels it."""
-    task = asyncio.ensure_future(work)
-    hang_up = asyncio.ensure_future(until_hang_up(request))
-    try:
-        await asyncio.wait({task, hang_up}, return_when=asyncio.FIRST_COMPLETED)
-        if not task.done():
-            raise ClientGoneError("The client hung up.")
-        return task.result()
-    finally:
-        task.cancel()
-        hang_up.cancel()
-        await asyncio.gather(task, hang_up, return_exceptions=True)

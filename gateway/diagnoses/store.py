@@ -37,6 +37,18 @@ class RateLimit:
     def per_minute(cls, burst: int, requests: float) -> RateLimit:
         return cls(burst, timedelta(minutes=1) / requests)
 
+    def allowance(self, row: asyncpg.Record) -> Allowance | None:
+        """Of a row of `frond.spend_allowance`; None where nothing was spent."""
+        if row["remaining"] is None:
+            return None
+        seconds = self.period.total_seconds()
+        return Allowance(self.burst, seconds, row["remaining"], row["full_in"].total_seconds())
+
+    def refusal(self, row: asyncpg.Record) -> RateLimitedError:
+        per_minute = timedelta(minutes=1) / self.period
+        message = f"At most {self.burst} new requests at once, and {per_minute:g} a minute in the long run."
+        return RateLimitedError(message, max(1, -(-row["retry_after"] // MILLISECOND)), self.allowance(row))
+
 
 class PostgresStore:
     """Each method is one statement; the functions that they call stand in the migrations.
@@ -68,10 +80,10 @@ class PostgresStore:
             case "mismatch":
                 raise IdempotencyKeyReusedError("This Idempotency-Key was used for another request.")
             case "rate_limited":
-                raise self._rate_limited(row)
+                raise self._limit.refusal(row)
             case "replayed":
                 return Claimed(Found.REPLAYED, answer=replay(row))
-        return Claimed(Found(row["outcome"]), lease_left=row["lease_left"], allowance=self._allowance(row))
+        return Claimed(Found(row["outcome"]), lease_left=row["lease_left"], allowance=self._limit.allowance(row))
 
     async def complete(self, claim: Claim, answer: Answer) -> Answer:
         row = await self._database.fetch_row(
@@ -97,17 +109,6 @@ class PostgresStore:
             self._queries["release"], claim.caller.claims, ENDPOINT, claim.key, claim.owner_token, unless_awaited
         )
         return bool(row["released"])
-
-    def _allowance(self, row: asyncpg.Record) -> Allowance | None:
-        if row["remaining"] is None:  # nothing was spent
-            return None
-        seconds = self._limit.period.total_seconds()
-        return Allowance(self._limit.burst, seconds, row["remaining"], row["full_in"].total_seconds())
-
-    def _rate_limited(self, row: asyncpg.Record) -> RateLimitedError:
-        per_minute = timedelta(minutes=1) / self._limit.period
-        message = f"At most {self._limit.burst} new requests at once, and {per_minute:g} a minute in the long run."
-        return RateLimitedError(message, max(1, -(-row["retry_after"] // MILLISECOND)), self._allowance(row))
 
 
 def replay(row: asyncpg.Record) -> Answer:

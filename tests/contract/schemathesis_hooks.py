@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import schemathesis
 
-from frond.types import DiagnosisResponse, UploadResponse
+from frond.types import DiagnosisResponse, TelemetryResponse, UploadResponse
 from gateway import errors
 from gateway.errors import GatewayError
 from preprocess import errors as photos
@@ -24,6 +24,10 @@ CODES = {
     each.code
     for each in (*vars(errors).values(), *vars(photos).values())
     if isinstance(each, type) and issubclass(each, (GatewayError, ImageError)) and hasattr(each, "code")
+}
+ENVELOPES: dict[str, type[DiagnosisResponse | UploadResponse | TelemetryResponse]] = {
+    "/v1/uploads": UploadResponse,
+    "/v1/telemetry": TelemetryResponse,
 }
 READINESS = "/health/ready"
 PHOTO = png()
@@ -55,7 +59,7 @@ def frond_envelope(ctx: CheckContext, response: Response, case: Case[Any]) -> bo
     assert response.headers["content-type"] == ["application/json"], response.headers["content-type"]
     if case.method.upper() == "HEAD":
         return None
-    model = UploadResponse if case.path == "/v1/uploads" else DiagnosisResponse
+    model = ENVELOPES.get(case.path, DiagnosisResponse)
     answer = model.model_validate_json(response.content)
     assert not answer.success
     assert answer.error is not None

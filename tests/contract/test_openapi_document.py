@@ -14,6 +14,8 @@ from frond.types import (
     DiagnosisResponse,
     ErrorCategory,
     MultipartDetails,
+    TelemetryBatch,
+    TelemetryResponse,
     UploadRequest,
     UploadResponse,
 )
@@ -46,6 +48,8 @@ def test_the_schemas_are_those_of_the_types(document: dict[str, Any]) -> None:
         DiagnosisResponse,
         UploadRequest,
         UploadResponse,
+        TelemetryBatch,
+        TelemetryResponse,
     ]
     _, expected = models_json_schema(
         [(model, "validation") for model in models], ref_template="#/components/schemas/{model}"
@@ -60,8 +64,8 @@ def test_both_forms_of_the_request_are_described(document: dict[str, Any]) -> No
 
 
 def test_what_acts_for_a_user_asks_for_a_token(document: dict[str, Any]) -> None:
-    secured = {path for path, item in document["paths"].items() if item.get("post", {}).get("security")}
-    assert secured == {"/v1/ai-inference", "/v1/uploads"}
+    secured = {path for path, item in document["paths"].items() if any(each.get("security") for each in item.values())}
+    assert secured == {"/v1/ai-inference", "/v1/uploads", "/v1/telemetry", "/v1/status", "/v1/model"}
 
 
 def test_every_failure_of_the_api_has_the_envelope(document: dict[str, Any]) -> None:
@@ -73,7 +77,7 @@ def test_every_failure_of_the_api_has_the_envelope(document: dict[str, Any]) -> 
             assert {"403", "422", "500"} <= set(failures)
             for answer in failures.values():
                 reference = answer["content"]["application/json"]["schema"]["$ref"]
-                assert reference.rpartition("/")[2] in {"DiagnosisResponse", "UploadResponse"}
+                assert reference.rpartition("/")[2] in {"DiagnosisResponse", "UploadResponse", "TelemetryResponse"}
 
 
 def test_every_reference_leads_somewhere(document: dict[str, Any]) -> None:
@@ -103,6 +107,8 @@ async def test_the_page_that_shows_it_loads_nothing_from_elsewhere(gateway: Gate
 def test_the_examples_keep_the_contract(document: dict[str, Any]) -> None:
     post = document["paths"]["/v1/ai-inference"]["post"]
     DiagnosisRequest.model_validate(post["requestBody"]["content"]["application/json"]["example"])
+    reported = document["paths"]["/v1/telemetry"]["post"]["requestBody"]["content"]["application/json"]["example"]
+    TelemetryBatch.model_validate(reported)
     shown = {
         status: DiagnosisResponse.model_validate(response["content"]["application/json"]["example"])
         for status, response in post["responses"].items()

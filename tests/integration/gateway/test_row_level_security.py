@@ -14,6 +14,7 @@ from gateway.cleanup.store import QUERIES as CLEANUP_QUERIES
 from gateway.diagnoses.protocols import Found
 from gateway.diagnoses.store import QUERIES as DIAGNOSES_QUERIES
 from gateway.health.store import QUERIES as HEALTH_QUERIES
+from gateway.protocol.store import QUERIES as PROTOCOL_QUERIES
 from gateway.queries import load_queries
 from tests.gateways import ALICE, BOB
 from tests.integration.gateway.claims import claim_of, claims_json, start
@@ -174,7 +175,7 @@ async def test_two_users_on_one_connection_each_see_their_own_key(store: Postgre
 
 
 @pytest.mark.parametrize(
-    "path", [CLEANUP_QUERIES, DIAGNOSES_QUERIES, HEALTH_QUERIES], ids=lambda path: path.parent.name
+    "path", [CLEANUP_QUERIES, DIAGNOSES_QUERIES, HEALTH_QUERIES, PROTOCOL_QUERIES], ids=lambda path: path.parent.name
 )
 async def test_every_query_can_be_prepared_by_the_gateway(database: Database, path: Path) -> None:
     queries = load_queries(path)

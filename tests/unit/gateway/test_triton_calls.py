@@ -56,7 +56,7 @@ async def opened(address: str) -> AsyncIterator[Endpoint]:
 
 
 async def diagnose(endpoint: Endpoint, *photos: bytes, version: str | None = None, seconds: float = 5) -> bytes:
-    return await endpoint.diagnose(Inquiry(photos or (b"photo",), 3, version, "request-1"), Deadline.after(seconds))
+    return await endpoint.ask(Inquiry(photos or (b"photo",), 3, version, "request-1"), Deadline.after(seconds))
 
 
 @pytest.mark.parametrize("photos", [(b"one",), (b"one", b"", bytes(range(256)) * 1000)], ids=len)

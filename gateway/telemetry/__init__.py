@@ -1,0 +1,1 @@
+"""What clients report of themselves, counted and not kept."""

@@ -1,0 +1,44 @@
+"""`POST /v1/telemetry` over HTTP."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from fastapi import APIRouter, Request, Response
+
+from frond.types import TelemetryBatch, TelemetryReceipt, TelemetryResponse
+from gateway import body
+from gateway.auth.bearer import AuthenticatedCaller  # noqa: TC001  (FastAPI evaluates it)
+from gateway.deadline import Deadline
+from gateway.envelope import JSON
+from gateway.errors import UnsupportedBodyError
+from gateway.memory import RequestShare  # noqa: TC001
+from gateway.openapi import TELEMETRY_BODY, failures
+
+if TYPE_CHECKING:
+    from gateway.telemetry.service import TelemetryService
+
+MAX_BATCH_BYTES = 64 * 1024
+
+router = APIRouter(tags=["telemetry"])
+
+
+@router.post(
+    "/v1/telemetry",
+    status_code=202,
+    summary="Report what happened on the client",
+    response_model=TelemetryResponse,
+    responses=failures(TelemetryResponse, 400, 401, 403, 413, 415, 422, 429, 500, 503, 504),
+    openapi_extra=TELEMETRY_BODY,
+)
+async def report(request: Request, caller: AuthenticatedCaller, share: RequestShare) -> Response:
+    """Counted in the gateway's metrics and not stored; nothing in it says where a user is or what a photo shows."""
+    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != JSON:
+        raise UnsupportedBodyError("The body must be application/json.")
+    content = await body.read(request, MAX_BATCH_BYTES, Deadline.from_header(None), share)
+    service: TelemetryService = request.state.telemetry
+    taken = service.take(caller, body.validate(TelemetryBatch, content))
+    response = TelemetryResponse(
+        success=True, request_id=request.state.request_id, result=TelemetryReceipt(taken=taken)
+    )
+    return Response(response.model_dump_json(by_alias=True), 202, media_type=JSON)

@@ -1,0 +1,318 @@
+"""The web console in a real browser, over the whole stack. Skipped where there is no Chromium."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import uuid
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import expect, sync_playwright
+
+from cli.sample import draw_sample
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from playwright.sync_api import Browser, Page, Route
+
+    from tests.local_stack import LocalStack
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+PAGES = ("/", "/model", "/status")
+PHONE = {"width": 360, "height": 740}
+
+pytestmark = [
+    pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium: apt-get install chromium"),
+    pytest.mark.filterwarnings("ignore::DeprecationWarning"),  # Playwright's own
+]
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        running = playwright.chromium.launch(executable_path=CHROMIUM)
+        yield running
+        running.close()
+
+
+@pytest.fixture
+def said() -> list[str]:
+    """What the pages wrote into the browser's console as an error, refused loads and broken policies among it."""
+    return []
+
+
+@pytest.fixture(params=["light"])
+def page(browser: Browser, said: list[str], request: pytest.FixtureRequest) -> Iterator[Page]:
+    context = browser.new_context(color_scheme=request.param, viewport={"width": 1100, "height": 900})
+    page = context.new_page()
+    page.set_default_timeout(20_000)
+    page.on("console", lambda message: said.append(message.text) if message.type == "error" else None)
+    page.on("pageerror", lambda error: said.append(str(error)))
+    yield page
+    context.close()
+
+
+@pytest.fixture
+def leaf(tmp_path: Path) -> Path:
+    path = tmp_path / "leaf.jpg"
+    path.write_bytes(draw_sample())
+    return path
+
+
+@pytest.fixture
+def url(stack: LocalStack) -> str:
+    return str(stack.state()["gateway_url"])
+
+
+@pytest.fixture
+def address(stack: LocalStack, url: str) -> str:
+    """With a token, as `frond up` prints it."""
+    return f"{url}/#token={stack.frond('token').stdout.strip()}"
+
+
+def diagnose(page: Page, address: str, *photos: Path) -> None:
+    page.goto(address)
+    page.set_input_files("#files", [str(photo) for photo in photos])
+    page.get_by_role("button", name="Diagnose").click()
+
+
+def test_a_photo_gets_a_diagnosis_with_bars_and_a_waterfall(
+    page: Page, address: str, leaf: Path, said: list[str]
+) -> None:
+    diagnose(page, address, leaf)
+    expect(page.locator("#answer h2")).not_to_be_empty()
+    expect(page.locator("#answer .bars > li")).to_have_count(5)
+    shares = [float(text.split("\u202f")[0]) for text in page.locator("#answer .bar-number").all_inner_texts()]
+    assert shares == sorted(shares, reverse=True)
+    widths = [box["width"] for bar in page.locator(".bar-filled").all() if (box := bar.bounding_box())]
+    assert widths == sorted(widths, reverse=True)
+    assert widths[0] > 0
+    expect(page.locator(".waterfall tbody tr")).to_have_count(6)
+    expect(page.get_by_role("status")).not_to_be_empty()
+    assert not said
+
+
+def test_the_same_key_again_is_shown_as_replayed(page: Page, address: str, leaf: Path, said: list[str]) -> None:
+    diagnose(page, address, leaf)
+    page.get_by_role("button", name="Send the same key again").click()
+    expect(page.locator(".replayed")).to_contain_text("the same byte for byte")
+    assert not said
+
+
+def test_the_token_of_the_address_is_taken_out_of_it_and_ends_with_the_tab(
+    browser: Browser, page: Page, address: str, url: str
+) -> None:
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto(address)
+    expect(page.locator("#access-state")).to_contain_text("valid for")
+    assert page.url == f"{url}/"
+    assert not any("token" in each for each in asked)
+    assert page.evaluate("[localStorage.length, document.cookie]") == [0, ""]
+    page.goto(f"{url}/status")
+    expect(page.locator("#numbers .tile")).to_have_count(5)
+    other = page.context.new_page()
+    other.goto(url)
+    expect(other.locator("#access-state")).to_have_text("no token")
+
+
+def test_of_two_photos_the_one_that_is_cut_off_is_explained_beside_the_other(
+    page: Page, address: str, leaf: Path, tmp_path: Path
+) -> None:
+    cut = tmp_path / "cut.jpg"
+    cut.write_bytes(leaf.read_bytes()[:2000])
+    diagnose(page, address, leaf, cut)
+    each = page.locator(".each > li")
+    expect(each).to_have_count(2)
+    expect(each.nth(0).locator(".bars > li")).to_have_count(3)
+    expect(each.nth(1)).to_contain_text("The photo ends too early")
+
+
+def test_a_photo_can_be_taken_out_again_with_the_keyboard(page: Page, address: str, leaf: Path) -> None:
+    page.goto(address)
+    expect(page.get_by_role("button", name="Diagnose")).to_be_disabled()
+    page.set_input_files("#files", str(leaf))
+    page.get_by_role("button", name="Remove leaf.jpg").focus()
+    page.keyboard.press("Enter")
+    expect(page.locator("#photos li")).to_have_count(0)
+    expect(page.get_by_role("button", name="Diagnose")).to_be_disabled()
+    assert page.evaluate("document.activeElement.id") == "files"
+
+
+def test_where_there_is_a_touch_screen_a_photo_can_be_taken(browser: Browser, page: Page, url: str, leaf: Path) -> None:
+    page.goto(url)
+    expect(page.get_by_text("Take a photo")).to_be_hidden()
+    context = browser.new_context(has_touch=True)
+    phone = context.new_page()
+    phone.goto(url)
+    expect(phone.get_by_text("Take a photo")).to_be_visible()
+    assert phone.locator("#camera").get_attribute("capture") == "environment"
+    phone.set_input_files("#camera", str(leaf))
+    expect(phone.locator("#photos li")).to_have_count(1)
+    context.close()
+
+
+def test_dropped_photos_are_taken(page: Page, address: str, leaf: Path) -> None:
+    page.goto(address)
+    page.evaluate(
+        """bytes => {
+            const dropped = new DataTransfer();
+            dropped.items.add(new File([new Uint8Array(bytes)], "dropped.jpg", {type: "image/jpeg"}));
+            document.getElementById("drop").dispatchEvent(new DragEvent("drop", {dataTransfer: dropped}));
+        }""",
+        list(leaf.read_bytes()),
+    )
+    expect(page.locator("#photos li")).to_have_count(1)
+    page.get_by_role("button", name="Diagnose").click()
+    expect(page.locator("#answer .bars")).to_be_visible()
+
+
+def test_a_file_that_is_no_photo_is_a_validation_error_in_words(page: Page, address: str, tmp_path: Path) -> None:
+    text = tmp_path / "text.jpg"
+    text.write_text("no photo")
+    diagnose(page, address, text)
+    expect(page.get_by_role("alert")).to_contain_text("The file is of no kind that is read")
+    expect(page.get_by_role("alert")).to_contain_text("validation")
+
+
+def test_a_deadline_that_passes_can_be_given_more_time(page: Page, address: str, leaf: Path) -> None:
+    page.goto(address)
+    page.set_input_files("#files", str(leaf))
+    page.get_by_label("Deadline, seconds").fill("0.001")
+    page.get_by_role("button", name="Diagnose").click()
+    expect(page.get_by_role("alert")).to_contain_text("The deadline passed")
+    page.get_by_label("Deadline, seconds").fill("20")
+    page.get_by_role("button", name="Send it again").click()
+    expect(page.locator("#answer .bars")).to_be_visible()
+
+
+def test_without_a_token_nothing_is_sent_and_the_field_is_offered(page: Page, url: str, leaf: Path) -> None:
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    diagnose(page, url, leaf)
+    expect(page.get_by_role("alert")).to_contain_text("A token is needed")
+    assert not any("ai-inference" in each for each in asked)
+    page.get_by_role("button", name="Enter a token").click()
+    assert page.evaluate("document.activeElement.id") == "token"
+
+
+def test_a_token_that_nobody_signed_is_an_auth_error(page: Page, url: str, leaf: Path) -> None:
+    page.goto(url)
+    page.get_by_label("Bearer token").fill("a.b.c")
+    page.set_input_files("#files", str(leaf))
+    page.get_by_role("button", name="Diagnose").click()
+    expect(page.get_by_role("alert")).to_contain_text("The token is not accepted")
+
+
+def test_a_retryable_error_is_sent_again_under_the_same_key(page: Page, address: str, leaf: Path) -> None:
+    keys: list[str] = []
+
+    def busy_once(route: Route) -> None:
+        keys.append(route.request.headers["idempotency-key"])
+        if len(keys) > 1:
+            route.continue_()
+            return
+        error: dict[str, Any] = {"category": "server", "code": "overloaded", "message": "Busy.", "retryable": True}
+        body = {"success": False, "requestId": "r-1", "result": None, "error": error | {"retryAfterMs": 50}}
+        route.fulfill(status=503, content_type="application/json", body=json.dumps(body))
+
+    page.route("**/v1/ai-inference", busy_once)
+    diagnose(page, address, leaf)
+    expect(page.get_by_role("alert")).to_contain_text("The model has too much to do")
+    page.get_by_role("button", name="Send it again").click()
+    expect(page.locator("#answer .bars")).to_be_visible()
+    assert len(set(map(uuid.UUID, keys))) == 1
+    assert len(keys) == 2
+
+
+def test_a_connection_that_breaks_is_a_network_error(page: Page, address: str, leaf: Path) -> None:
+    page.route("**/v1/ai-inference", lambda route: route.abort("connectionreset"))
+    diagnose(page, address, leaf)
+    expect(page.get_by_role("alert")).to_contain_text("No answer arrived")
+    expect(page.get_by_role("button", name="Send it again")).to_be_enabled()
+
+
+def test_a_request_on_its_way_can_be_cancelled(page: Page, address: str, leaf: Path) -> None:
+    page.route("**/v1/ai-inference", lambda _: None)  # never answered
+    diagnose(page, address, leaf)
+    expect(page.get_by_role("progressbar")).to_be_visible()
+    page.get_by_role("button", name="Cancel").click()
+    expect(page.get_by_role("alert")).to_contain_text("Cancelled")
+    expect(page.get_by_role("button", name="Diagnose")).to_be_enabled()
+
+
+def test_the_model_page_shows_the_card_with_reliability_diagrams(
+    page: Page, address: str, url: str, said: list[str]
+) -> None:
+    page.goto(address)
+    page.goto(f"{url}/model")
+    expect(page.locator("svg.diagram")).to_have_count(6)
+    expect(page.locator("svg.diagram").first.locator(".share")).not_to_have_count(0)
+    expect(page.locator(".tile").first).to_contain_text(re.compile(r"Accuracy\s*\d"))
+    assert not said
+
+
+def test_the_status_page_shows_readiness_breakers_and_versions(
+    page: Page, address: str, url: str, said: list[str]
+) -> None:
+    page.goto(address)
+    page.goto(f"{url}/status")
+    expect(page.locator("#state")).to_have_text("Ready: a request would be answered.")
+    expect(page.locator("#parts tbody tr")).to_have_count(3)
+    expect(page.locator("#numbers tbody tr").first).to_contain_text(re.compile(r"well.*2\.\d+\.\d+"))
+    assert not said
+
+
+def test_the_status_page_looks_again_without_taking_the_focus(page: Page, address: str, url: str) -> None:
+    page.goto(address)
+    page.goto(f"{url}/status")
+    region = page.get_by_role("region", name="What a request needs")
+    region.focus()
+    region.evaluate("element => element.dataset.seen = 'first'")
+    expect(page.locator("[data-seen]")).to_have_count(0, timeout=10_000)
+    expect(region).to_be_focused()
+
+
+def test_a_gateway_that_is_out_is_told(page: Page, address: str, url: str) -> None:
+    page.goto(address)
+    page.goto(f"{url}/status")
+    expect(page.locator("#state")).to_contain_text("Ready")
+    page.context.set_offline(True)
+    expect(page.locator("#state")).to_have_text("The service cannot be reached.", timeout=10_000)
+
+
+def test_a_text_that_is_no_token_is_refused_in_words(page: Page, url: str, leaf: Path) -> None:
+    page.goto(url)
+    page.get_by_label("Bearer token").fill("«not a token» ☘")
+    expect(page.locator("#access-state")).to_have_text("what is entered is no token")
+    page.set_input_files("#files", str(leaf))
+    page.get_by_role("button", name="Diagnose").click()
+    expect(page.get_by_role("alert")).to_contain_text("The token is not accepted")
+
+
+@pytest.mark.parametrize("page", ["light", "dark"], indirect=True)
+@pytest.mark.parametrize("path", PAGES)
+def test_axe_finds_nothing_serious(page: Page, address: str, url: str, path: str, leaf: Path) -> None:
+    diagnose(page, address, leaf)
+    expect(page.locator("#answer .bars")).to_be_visible()
+    if path != "/":
+        page.goto(f"{url}{path}")
+        expect(page.locator(".tile").first).to_be_visible()
+    found = Axe().run(page).response["violations"]
+    assert not [(each["id"], each["nodes"][0]["html"]) for each in found if each["impact"] != "minor"]
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_nothing_is_wider_than_a_phone(page: Page, address: str, url: str, path: str, leaf: Path) -> None:
+    page.set_viewport_size(PHONE)  # type: ignore[arg-type]
+    diagnose(page, address, leaf)
+    expect(page.locator("#answer .bars")).to_be_visible()
+    if path != "/":
+        page.goto(f"{url}{path}")
+        expect(page.locator(".tile").first).to_be_visible()
+    assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
