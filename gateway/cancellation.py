@@ -12,13 +12,19 @@ T = TypeVar("T")
 
 
 async def uncancelled(work: Awaitable[T]) -> T:
-    """Let the work end even if we are cancelled meanwhile; the cancellation goes on afterwards."""
+    """Let the work end even if we are cancelled meanwhile, however often; the cancellation goes on afterwards."""
     task = asyncio.ensure_future(work)
-    try:
-        return await asyncio.shield(task)
-    except asyncio.CancelledError:
-        await asyncio.gather(task, return_exceptions=True)
-        raise
+    cancelled: asyncio.CancelledError | None = None
+    while not task.done():
+        try:
+            await asyncio.wait([task])
+        except asyncio.CancelledError as error:
+            cancelled = error
+    if cancelled is None:
+        return task.result()
+    if not task.cancelled():
+        task.exception()  # nobody's any more: asyncio would log it as forgotten
+    raise cancelled
 
 
 async def together(*works: Coroutine[None, None, T]) -> list[T]:

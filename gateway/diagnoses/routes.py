@@ -56,7 +56,7 @@ async def diagnose(
     metrics: Metrics = request.state.metrics
     with metrics.stage("body"):
         details, photos = await request_body.read(request, deadline, share)
-    order = Order(caller, key, request.state.request_id, received_at, deadline, details, photos)
+    order = Order(caller, key, request.state.request_id, received_at, deadline, details, photos, share)
     service: DiagnosisService = request.state.diagnoses
     try:
         answer = await while_connected(request, service.answer(order))

@@ -57,6 +57,8 @@ class Work:
         return assembly.assemble(order, faults, answer)
 
     async def _fetch(self, order: Order, deadline: Deadline) -> list[bytes]:
+        # Not before the claim: what a request only says would take the room of others, at no cost to who says it.
+        order.share.take(sum(photo.size_bytes for photo in order.photos if photo.content is None))
         with self._metrics.stage("fetch"):
             try:
                 async with asyncio.timeout(deadline.remaining()):

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 from typing import TYPE_CHECKING
 
 import pytest
 from starlette.requests import Request
 
+from frond.types import UploadRequest
 from gateway import body
 from gateway.body import GRACE_SECONDS, MIN_BYTES_PER_SECOND, Pace
 from gateway.deadline import Deadline
-from gateway.errors import DeadlineError
+from gateway.errors import DeadlineError, InvalidRequestError
 from gateway.memory import Memory, Share
 
 if TYPE_CHECKING:
@@ -38,6 +40,13 @@ def trickling(seconds: float) -> Request:
         return {"type": "http.request", "body": b"x", "more_body": True}
 
     return Request({"type": "http", "headers": []}, receive)
+
+
+def test_a_message_repeats_no_more_than_the_start_of_an_unknown_name() -> None:
+    with pytest.raises(InvalidRequestError) as raised:
+        body.validate(UploadRequest, json.dumps({"x" * 60_000: 1}).encode())
+    assert "x" * 50 in str(raised.value)
+    assert len(str(raised.value)) < 1000
 
 
 async def test_a_body_that_trickles_is_given_up_long_before_the_deadline(monkeypatch: pytest.MonkeyPatch) -> None:

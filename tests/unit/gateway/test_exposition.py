@@ -26,7 +26,7 @@ async def test_what_was_counted_can_be_scraped() -> None:
     metrics.idempotency.labels("replayed").inc()
     with metrics.stage("claim"):
         pass
-    Memory(100, metrics.held_bytes).take(42)
+    Memory(100, metrics.held_bytes).take(42, None)
     async with open_exposition(metrics, HOST, 0) as address:
         assert address is not None
         answer = await scrape(address)
