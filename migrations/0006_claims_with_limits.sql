@@ -2,6 +2,7 @@
 -- Gateways of the release before run on while this one is rolled out: what they call stays until a later migration.
 
 alter table public.idempotency_keys validate constraint idempotency_keys_rejection_status;
+alter table public.idempotency_keys validate constraint idempotency_keys_bounded;
 
 alter function frond.act_as_user(jsonb) set search_path = '';
 

@@ -5,24 +5,24 @@ from __future__ import annotations
 import asyncio
 import re
 import time
-from typing import TYPE_CHECKING, Annotated, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import UUID
 
-from fastapi import APIRouter, Header, Request, Response
+from fastapi import APIRouter, Request, Response
 
 from frond.types import DiagnosisResponse
-from gateway.auth.bearer import AuthenticatedCaller  # noqa: TC001  (FastAPI evaluates it)
+from gateway.auth.bearer import caller_of
 from gateway.deadline import Deadline
 from gateway.diagnoses import request as request_body
 from gateway.diagnoses.allowance import headers_of
 from gateway.diagnoses.protocols import Order
 from gateway.envelope import JSON, failure_response
 from gateway.errors import ClientGoneError, IdempotencyKeyInvalidError, IdempotencyKeyMissingError, RateLimitedError
-from gateway.memory import RequestShare  # noqa: TC001
+from gateway.memory import Share
 from gateway.openapi import DIAGNOSIS_BODY, failures
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
+    from collections.abc import Awaitable
 
     from gateway.diagnoses.service import DiagnosisService
     from gateway.metrics import Metrics
@@ -42,21 +42,21 @@ router = APIRouter(tags=["diagnoses"])
     openapi_extra=DIAGNOSIS_BODY,
 )
 @router.post("/functions/v1/ai-inference", include_in_schema=False)
-async def diagnose(
-    request: Request,
-    caller: AuthenticatedCaller,
-    share: RequestShare,
-    idempotency_key: Annotated[str | None, Header(description="a UUID; the same one for each try of a request")] = None,
-    x_frond_deadline_ms: Annotated[str | None, Header(description="milliseconds that the caller has left")] = None,
-) -> Response:
+async def diagnose(request: Request) -> Response:
     """The photos come as parts of a multipart request, or as signed URLs of `POST /v1/uploads` in a JSON request."""
     received_at = time.monotonic()
-    deadline = Deadline.from_header(x_frond_deadline_ms)
-    key = parse_key(idempotency_key, len(request.headers.getlist("idempotency-key")))
+    caller = caller_of(request)
+    deadline = Deadline.from_header(request.headers.get("x-frond-deadline-ms"))
+    key = parse_key(request.headers.getlist("idempotency-key"))
     metrics: Metrics = request.state.metrics
-    with metrics.stage("body"):
-        details, photos = await request_body.read(request, deadline, share)
-    order = Order(caller, key, request.state.request_id, received_at, deadline, details, photos, share)
+    with Share(request.state.memory, caller.user_id) as share:
+        with metrics.stage("body"):
+            details, photos = await request_body.read(request, deadline, share)
+        order = Order(caller, key, request.state.request_id, received_at, deadline, details, photos, share)
+        return await respond(request, order)
+
+
+async def respond(request: Request, order: Order) -> Response:
     service: DiagnosisService = request.state.diagnoses
     try:
         answer = await while_connected(request, service.answer(order))
@@ -69,30 +69,32 @@ async def diagnose(
     return Response(answer.body, answer.status, headers, JSON)
 
 
-def parse_key(text: str | None, count: int) -> UUID:
-    if text is None:
+def parse_key(values: list[str]) -> UUID:
+    if not values:
         raise IdempotencyKeyMissingError("The Idempotency-Key header is missing.")
-    if count > 1 or not UUID_TEXT.fullmatch(text):
+    if len(values) > 1 or not UUID_TEXT.fullmatch(values[0]):
         raise IdempotencyKeyInvalidError("There must be one Idempotency-Key, and it must be a UUID.")
-    return UUID(text)
+    return UUID(values[0])
 
 
-async def until_hang_up(request: Request) -> None:
+async def while_connected(request: Request, work: Awaitable[T]) -> T:
+    """The work's result; a client that hangs up cancels it."""
+    task = asyncio.current_task()
+    assert task is not None
+    watch = asyncio.ensure_future(cancel_on_hang_up(request, task))
+    try:
+        return await work
+    except asyncio.CancelledError:
+        if not watch.done():  # somebody else wants us to end: the server
+            raise
+        task.uncancel()
+        raise ClientGoneError("The client hung up.") from None
+    finally:
+        watch.cancel()
+
+
+async def cancel_on_hang_up(request: Request, task: asyncio.Task[Any]) -> None:
     """The body is read: what comes next is the end."""
     while (await request.receive())["type"] != "http.disconnect":
         pass
-
-
-async def while_connected(request: Request, work: Coroutine[None, None, T]) -> T:
-    """The work's result; a client that hangs up cancels it."""
-    task = asyncio.ensure_future(work)
-    hang_up = asyncio.ensure_future(until_hang_up(request))
-    try:
-        await asyncio.wait({task, hang_up}, return_when=asyncio.FIRST_COMPLETED)
-        if not task.done():
-            raise ClientGoneError("The client hung up.")
-        return task.result()
-    finally:
-        task.cancel()
-        hang_up.cancel()
-        await asyncio.gather(task, hang_up, return_exceptions=True)
+    task.cancel()

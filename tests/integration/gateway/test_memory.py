@@ -122,24 +122,32 @@ async def test_a_photo_that_is_larger_than_its_url_says_is_not_there(gateway: Ga
 
 def test_one_user_cannot_take_all() -> None:
     memory = Memory(20, max_user_bytes=10)
-    first, second, others, nobodys = Share(memory, ALICE), Share(memory, ALICE), Share(memory, BOB), Share(memory)
-    first.take(6)
-    with pytest.raises(OverloadedError, match="of this user"):
-        second.take(5)
-    others.take(10)
-    nobodys.take(4)
-    first.end()
-    second.take(6)
+    with Share(memory, ALICE) as second, Share(memory, BOB) as others:
+        with Share(memory, ALICE) as first:
+            first.take(6)
+            with pytest.raises(OverloadedError, match="of this user"):
+                second.take(5)
+            others.take(10)
+        second.take(6)
+
+
+def test_one_user_cannot_have_all_requests() -> None:
+    memory = Memory(20, max_user_requests=2)
+    with Share(memory, ALICE), Share(memory, BOB):
+        with Share(memory, ALICE), pytest.raises(OverloadedError, match="At most 2 requests"):
+            Share(memory, ALICE).__enter__()
+        with Share(memory, ALICE):
+            pass
 
 
 def test_shares_add_up_and_end() -> None:
     memory = Memory(10)
-    first, second = Share(memory), Share(memory)
-    first.take(6)
-    second.take(4)
-    with pytest.raises(OverloadedError):
-        second.take(1)
-    first.end()
-    second.take(6)
-    with pytest.raises(OverloadedError):
-        first.take(1)
+    with Share(memory, BOB) as second:
+        with Share(memory, ALICE) as first:
+            first.take(6)
+            second.take(4)
+            with pytest.raises(OverloadedError):
+                second.take(1)
+        second.take(6)
+        with pytest.raises(OverloadedError):
+            second.take(1)

@@ -16,6 +16,7 @@ from gateway.body import GRACE_SECONDS, MIN_BYTES_PER_SECOND, Pace
 from gateway.deadline import Deadline
 from gateway.errors import DeadlineError, InvalidRequestError
 from gateway.memory import Memory, Share
+from tests.gateways import ALICE
 
 if TYPE_CHECKING:
     from starlette.types import Message
@@ -53,5 +54,5 @@ async def test_a_body_that_trickles_is_given_up_long_before_the_deadline(monkeyp
     monkeypatch.setattr(body, "GRACE_SECONDS", 0.2)
     started = time.monotonic()
     with pytest.raises(DeadlineError):
-        await body.read(trickling(0.02), 1_000_000, Deadline.after(60), Share(Memory(1_000_000)))
+        await body.read(trickling(0.02), 1_000_000, Deadline.after(60), Share(Memory(1_000_000), ALICE))
     assert time.monotonic() - started < 10

@@ -69,7 +69,7 @@ class Nothing:
 def order() -> Order:
     photo, details = png(), MultipartDetails.model_validate(DETAILS)
     photos = (Photo(sha256(photo), len(photo), None, photo),)
-    deadline, share = Deadline.after(60), Share(Memory(len(photo)))
+    deadline, share = Deadline.after(60), Share(Memory(len(photo)), ALICE)
     return Order(Caller(ALICE, "{}"), uuid.uuid4(), "request-1", time.monotonic(), deadline, details, photos, share)
 
 

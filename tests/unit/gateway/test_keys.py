@@ -95,7 +95,7 @@ class Desk:
 
 def order_with(seconds: float) -> Order:
     details = MultipartDetails.model_validate(DETAILS)
-    caller, deadline, share = Caller(ALICE, "{}"), Deadline.after(seconds), Share(Memory(0))
+    caller, deadline, share = Caller(ALICE, "{}"), Deadline.after(seconds), Share(Memory(0), ALICE)
     return Order(caller, uuid.uuid4(), "request-1", time.monotonic(), deadline, details, (), share)
 
 
