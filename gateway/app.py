@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, TypedDict
 from fastapi import FastAPI
 from fastapi_swagger import patch_fastapi
 
+from frond.types import MAX_IMAGES
 from gateway import edge, envelope, openapi
 from gateway.announcements import open_announcements
 from gateway.auth.issuer import open_issuer_keys
 from gateway.auth.keys import FileKeySet, NoKeySet
 from gateway.auth.service import TokenVerifier
+from gateway.buckets import UserBuckets
 from gateway.cleanup.service import CleanupService, cleaning
 from gateway.cleanup.store import PostgresExpiredRows
 from gateway.cors import Cors
@@ -92,7 +94,8 @@ async def open_parts(settings: Settings, lifecycle: Lifecycle) -> AsyncIterator[
         limit = RateLimit.per_minute(settings.rate_limit_burst, settings.rate_limit_per_minute)
         inference = await stack.enter_async_context(open_inference(settings, metrics))
         storage = await stack.enter_async_context(open_storage(settings))
-        uploads = UploadService(storage, metrics)
+        tickets = UserBuckets(settings.rate_limit_per_minute / 60 * MAX_IMAGES, settings.rate_limit_burst * MAX_IMAGES)
+        uploads = UploadService(storage, metrics, tickets)
         if settings.cleanup_seconds > 0:
             retention_seconds = settings.storage_retention_hours * 3600
             rows = PostgresExpiredRows(database)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from frond.types import ErrorCategory
 from gateway.auth.bearer import identify
+from gateway.buckets import TokenBucket
 from gateway.envelope import failure_response
 from gateway.errors import ForbiddenError, GatewayError, UnauthenticatedFloodError
 
@@ -25,26 +26,18 @@ FREE = re.compile(r"/health/(live|ready)")  # probes have no token and must not 
 
 
 class UnauthenticatedCap:
-    """A token bucket (ITU-T I.371) for requests without a valid token. Those with one never come here."""
+    """For requests without a valid token. Those with one never come here."""
 
     def __init__(self, per_second: float, refused: Counter, clock: Callable[[], float] = time.monotonic) -> None:
-        self._per_second = per_second
-        self._burst = max(1.0, per_second * BURST_SECONDS)
+        self._bucket = TokenBucket(per_second, per_second * BURST_SECONDS, clock)
         self._refused = refused
-        self._clock = clock
-        self._left = self._burst
-        self._counted_at = clock()
 
     def charge(self) -> None:
         """Raises `UnauthenticatedFloodError` when nothing is left."""
-        now = self._clock()
-        self._left = min(self._burst, self._left + (now - self._counted_at) * self._per_second)
-        self._counted_at = now
-        if self._left < 1:
+        if wait_seconds := self._bucket.take():
             self._refused.inc()
-            wait_ms = math.ceil((1 - self._left) / self._per_second * 1000)
+            wait_ms = math.ceil(wait_seconds * 1000)
             raise UnauthenticatedFloodError("Too many requests come without a valid token.", wait_ms)
-        self._left -= 1
 
 
 class Identification:

@@ -23,6 +23,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from gateway.announcements import open_announcements
 from gateway.app import Parts, create_app, open_verifier
 from gateway.app import open_parts as open_real_parts
+from gateway.buckets import UserBuckets
 from gateway.connection import Connection
 from gateway.database import open_database
 from gateway.diagnoses.protocols import ModelAnswer
@@ -202,6 +203,11 @@ class FakeDiagnoser:
         return ModelAnswer(self.content or json.dumps(photo_answer(photos)).encode(), 0.012)
 
 
+def plenty() -> UserBuckets:
+    """As many tickets as a test asks for."""
+    return UserBuckets(1_000_000, 1_000_000)
+
+
 def parts_with(diagnoser: Diagnoser, store: IdempotencyStore | None = None, **probes: Probe) -> OpenParts:
     """All parts real but the diagnoser and, where one is given, the store."""
 
@@ -217,7 +223,7 @@ def parts_with(diagnoser: Diagnoser, store: IdempotencyStore | None = None, **pr
             )
             limit = RateLimit.per_minute(settings.rate_limit_burst, settings.rate_limit_per_minute)
             storage = await stack.enter_async_context(open_storage(settings))
-            uploads = UploadService(storage, metrics)
+            uploads = UploadService(storage, metrics, plenty())
             yield Parts(
                 verifier=verifier,
                 unauthenticated=UnauthenticatedCap(

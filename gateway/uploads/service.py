@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from typing import TYPE_CHECKING
 
 from gateway.errors import (
@@ -11,6 +12,7 @@ from gateway.errors import (
     ImageSizeMismatchError,
     ImageUrlForeignError,
     ObjectForbiddenError,
+    RateLimitedError,
     StorageUnavailableError,
 )
 from gateway.threads import off_loop_if_large
@@ -19,6 +21,7 @@ from gateway.uploads.protocols import ObjectPath
 if TYPE_CHECKING:
     from frond.types import UploadRequest, UploadTicket
     from gateway.auth.protocols import Caller
+    from gateway.buckets import UserBuckets
     from gateway.metrics import Metrics
     from gateway.uploads.protocols import PhotoStorage
 
@@ -26,11 +29,15 @@ if TYPE_CHECKING:
 class UploadService:
     """Fills the diagnosis service's `PhotoSource` too. Knows no kind of storage."""
 
-    def __init__(self, storage: PhotoStorage, metrics: Metrics) -> None:
+    def __init__(self, storage: PhotoStorage, metrics: Metrics, tickets: UserBuckets) -> None:
         self._storage = storage
         self._uploads = metrics.uploads
+        self._tickets = tickets
 
     async def ticket(self, caller: Caller, upload: UploadRequest) -> UploadTicket:
+        """Raises `RateLimitedError` for a user who asks for more than the diagnoses of its rate need."""
+        if wait_seconds := self._tickets.take(caller.user_id):
+            raise RateLimitedError("Too many uploads were asked for.", math.ceil(wait_seconds * 1000))
         path = ObjectPath(caller.user_id, upload.sha256, upload.content_type)
         try:
             ticket = await self._storage.ticket(path, upload.bytes)

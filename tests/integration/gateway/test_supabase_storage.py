@@ -24,7 +24,7 @@ from gateway.uploads.service import UploadService
 from gateway.uploads.signing import Grant, UrlSigner
 from gateway.uploads.supabase import SupabaseStorage, derive, is_missing_object
 from tests.fake_supabase import BUCKET, StoredObject, running_supabase
-from tests.gateways import ALICE, BOB, Gateway, SigningKey, parts_with, png, serve, settings_in, sha256
+from tests.gateways import ALICE, BOB, Gateway, SigningKey, parts_with, plenty, png, serve, settings_in, sha256
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -65,7 +65,7 @@ async def put(ticket: UploadTicket, content: bytes = PHOTO, url: str | None = No
 
 
 async def load(storage: SupabaseStorage, ticket: UploadTicket) -> bytes:
-    service = UploadService(storage, Metrics())
+    service = UploadService(storage, Metrics(), plenty())
     return await service.load(Caller(ALICE, "{}"), str(ticket.download_url), PATH.sha256, len(PHOTO))
 
 
