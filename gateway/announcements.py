@@ -49,9 +49,10 @@ class PostgresAnnouncements:
         while True:
             try:
                 await self._listen()
-            except UNREACHABLE as error:
+            except Exception as error:  # the task must not end
                 if self.is_listening or retry_seconds == FIRST_RETRY_SECONDS:
-                    logger.warning("not listening for answers; those who wait poll: %r", error)
+                    unexpected = None if isinstance(error, UNREACHABLE) else error
+                    logger.warning("not listening for answers; those who wait poll: %r", error, exc_info=unexpected)
             if self.is_listening:
                 retry_seconds = FIRST_RETRY_SECONDS
                 self._turn(is_listening=False)
@@ -59,20 +60,22 @@ class PostgresAnnouncements:
             retry_seconds = min(2 * retry_seconds, MAX_RETRY_SECONDS)
 
     async def _listen(self) -> None:
-        """Raises one of `UNREACHABLE` when the connection breaks, or cannot be had."""
+        """Raises when the connection breaks, or cannot be had."""
         connection = await asyncpg.connect(
             self._url, timeout=CONNECT_SECONDS, server_settings={"application_name": "frond-gateway-listener"}
         )
         try:
             is_closed = asyncio.Event()
             connection.add_termination_listener(lambda _connection: is_closed.set())
-            await connection.add_listener(CHANNEL, self._announced)
+            async with asyncio.timeout(ECHO_SECONDS):
+                await connection.add_listener(CHANNEL, self._announced)
             while not is_closed.is_set():
                 await self._hear_ourselves(connection)
                 if not self.is_listening:
                     self._turn(is_listening=True)
-                with suppress(TimeoutError):
-                    await asyncio.wait_for(is_closed.wait(), self._check_seconds)
+                with suppress(TimeoutError):  # no wait_for: in Python 3.11 it can swallow a cancellation
+                    async with asyncio.timeout(self._check_seconds):
+                        await is_closed.wait()
             raise ConnectionError("The server closed the connection.")
         finally:
             connection.terminate()

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TypedDict
 from fastapi import FastAPI
 from fastapi_swagger import patch_fastapi
 
+from frond.types import MAX_IMAGES
 from gateway import edge, envelope, openapi
 from gateway.announcements import open_announcements
 from gateway.auth.issuer import open_issuer_keys
@@ -34,13 +35,13 @@ from gateway.protocol.grpc.routes import open_grpc
 from gateway.protocol.rest.routes import router as protocol_router
 from gateway.protocol.service import ProtocolService
 from gateway.protocol.store import PostgresLimits
+from gateway.rates import UserRate
 from gateway.settings import Storage, read_secret
 from gateway.status.routes import router as status_router
 from gateway.status.service import StatusService
 from gateway.status.window import open_window, read
-from gateway.telemetry.rate import UserRate
 from gateway.telemetry.routes import router as telemetry_router
-from gateway.telemetry.service import TelemetryService
+from gateway.telemetry.service import BURST, PER_MINUTE, TelemetryService
 from gateway.tracing import Tracing, open_tracing
 from gateway.unauthenticated import Identification, UnauthenticatedCap
 from gateway.uploads.backends import open_storage
@@ -109,7 +110,8 @@ async def open_parts(settings: Settings, lifecycle: Lifecycle) -> AsyncIterator[
         limit = RateLimit.per_minute(settings.rate_limit_burst, settings.rate_limit_per_minute)
         inference = await stack.enter_async_context(open_inference(settings, metrics))
         storage = await stack.enter_async_context(open_storage(settings))
-        uploads = UploadService(storage, metrics)
+        tickets = UserRate(settings.rate_limit_burst * MAX_IMAGES, settings.rate_limit_per_minute * MAX_IMAGES)
+        uploads = UploadService(storage, metrics, tickets)
         if settings.cleanup_seconds > 0:
             retention_seconds = settings.storage_retention_hours * 3600
             rows = PostgresExpiredRows(database)
@@ -130,7 +132,7 @@ async def open_parts(settings: Settings, lifecycle: Lifecycle) -> AsyncIterator[
             readiness=readiness,
             protocol=ProtocolService(inference.promoted, limits, readiness, settings.protocol_models, metrics),
             status=StatusService(window, inference),
-            telemetry=TelemetryService(metrics, UserRate()),
+            telemetry=TelemetryService(metrics, UserRate(BURST, PER_MINUTE)),
             cards=RepositoryCards(settings.model_repository),
             memory=Memory(settings.max_held_bytes, metrics.held_bytes),
             metrics=metrics,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from gateway.errors import ClientGoneError
 
@@ -16,13 +16,19 @@ T = TypeVar("T")
 
 
 async def uncancelled(work: Awaitable[T]) -> T:
-    """Let the work end even if we are cancelled meanwhile; the cancellation goes on afterwards."""
+    """Let the work end even if we are cancelled meanwhile, however often; the cancellation goes on afterwards."""
     task = asyncio.ensure_future(work)
-    try:
-        return await asyncio.shield(task)
-    except asyncio.CancelledError:
-        await asyncio.gather(task, return_exceptions=True)
-        raise
+    cancelled: asyncio.CancelledError | None = None
+    while not task.done():
+        try:
+            await asyncio.wait([task])
+        except asyncio.CancelledError as error:
+            cancelled = error
+    if cancelled is None:
+        return task.result()
+    if not task.cancelled():
+        task.exception()  # nobody's any more: asyncio would log it as forgotten
+    raise cancelled
 
 
 async def together(*works: Coroutine[None, None, T]) -> list[T]:
@@ -36,22 +42,24 @@ async def together(*works: Coroutine[None, None, T]) -> list[T]:
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def until_hang_up(request: Request) -> None:
+async def while_connected(request: Request, work: Awaitable[T]) -> T:
+    """The work's result; a client that hangs up cancels it."""
+    task = asyncio.current_task()
+    assert task is not None
+    watch = asyncio.ensure_future(cancel_on_hang_up(request, task))
+    try:
+        return await work
+    except asyncio.CancelledError:
+        if not watch.done():  # somebody else wants us to end: the server
+            raise
+        task.uncancel()
+        raise ClientGoneError("The client hung up.") from None
+    finally:
+        watch.cancel()
+
+
+async def cancel_on_hang_up(request: Request, task: asyncio.Task[Any]) -> None:
     """The body is read: what comes next is the end."""
     while (await request.receive())["type"] != "http.disconnect":
         pass
-
-
-async def while_connected(request: Request, work: Coroutine[None, None, T]) -> T:
-    """The work's result; a client that hangs up cancels it."""
-    task = asyncio.ensure_future(work)
-    hang_up = asyncio.ensure_future(until_hang_up(request))
-    try:
-        await asyncio.wait({task, hang_up}, return_when=asyncio.FIRST_COMPLETED)
-        if not task.done():
-            raise ClientGoneError("The client hung up.")
-        return task.result()
-    finally:
-        task.cancel()
-        hang_up.cancel()
-        await asyncio.gather(task, hang_up, return_exceptions=True)
+    task.cancel()

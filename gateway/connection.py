@@ -18,8 +18,9 @@ if TYPE_CHECKING:
 
     from gateway.metrics import Metrics
 
-# Four times what proxies let through. uvicorn sets no limit: each byte of small headers costs it 20 bytes of memory.
+# Four times what proxies let through. uvicorn sets no limit.
 MAX_HEAD_BYTES = 64 * 1024
+MAX_HEADERS = 100  # a header costs memory beyond its bytes: 64 KiB of `a:` a line took 1.8 MB
 MAX_PIPELINED = 16  # requests that wait for the answer of the one before; uvicorn would queue without end
 MIN_READ_BYTES = 30 * 1024  # in `read_seconds`: what a client on the worst network takes of an answer
 # A host name or an address, with a port or without (RFC 9110, section 7.2).
@@ -45,6 +46,8 @@ def fault_of(version: str, headers: list[tuple[bytes, bytes]], *, is_upgrade: bo
 class Connection(HttpToolsProtocol):
     """Counts what comes without becoming a request or a piece of its body: headers, trailers, sizes of chunks.
 
+    It waits for headers (`_head_since`), reads a body (`_is_body_due`), works (`_is_free` is false), or waits for the
+    client to end (`_rest_since`); with an early answer or pipelined requests several at once.
     It looks at itself now and then, which costs a request nothing; a limit is kept to within `look_seconds`.
     """
 
@@ -65,17 +68,18 @@ class Connection(HttpToolsProtocol):
         self._fault: GatewayError | None = None
         self._head_since: float | None = None  # when the wait for headers began
         self._rest_since: float | None = None  # when the wait for the client's end began
+        self._free_since = 0.0  # when the connection began, or its last answer ended
         self._unread: tuple[float, int] | None = None  # when the client last took something, and what was left then
         self._next_look: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        self._head_since = self.loop.time()
+        self._head_since = self._free_since = self.loop.time()
         self._next_look = self.loop.call_later(self.look_seconds, self._look)
         if self._metrics is not None:
             self._metrics.connections.inc()
         if self._max_connections is not None and len(self.connections) > self._max_connections:
-            self._turn_away(self._max_connections)
+            self._make_room(self._max_connections)
 
     def connection_lost(self, exc: Exception | None) -> None:
         if self._next_look is not None:
@@ -105,8 +109,12 @@ class Connection(HttpToolsProtocol):
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """A trailer is no header (RFC 9110, 6.5.1): what checks headers in front of us does not see it."""
-        if not self._is_past_head:
-            super().on_header(name, value)
+        if self._is_past_head:
+            return
+        if len(self.headers) == MAX_HEADERS:
+            self._fault = InvalidHeaderError(f"There may be at most {MAX_HEADERS} headers.")
+            raise self._fault
+        super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
         """What is raised in here ends the parsing, and the connection."""
@@ -137,8 +145,9 @@ class Connection(HttpToolsProtocol):
         super().on_message_complete()
 
     def on_response_complete(self) -> None:
+        self._free_since = self.loop.time()
         if self._is_body_due:
-            self._rest_since = self.loop.time()
+            self._rest_since = self._free_since
         super().on_response_complete()
 
     def resume_writing(self) -> None:
@@ -180,11 +189,24 @@ class Connection(HttpToolsProtocol):
     def _is_idle(self) -> bool:
         return not self._is_body_due and (self.cycle is None or self.cycle.response_complete)
 
-    def _turn_away(self, max_connections: int) -> None:
-        """In words as long as there is room for those who listen to them."""
+    def _is_free(self) -> bool:
+        """Whether no request is at work here: there was none yet, or the last one is answered."""
+        return (self.cycle is None or self.cycle.response_complete) and not self.transport.is_closing()
+
+    def _make_room(self, max_connections: int) -> None:
+        """Who holds connections and asks for nothing keeps nobody out: the one that was free longest goes.
+
+        Otherwise the new one does; in words as long as there is room for those who listen to them.
+        """
+        others = [other for other in self.connections if isinstance(other, Connection) and other is not self]
+        longest = min(filter(Connection._is_free, others), key=lambda other: other._free_since, default=None)  # noqa: SLF001
+        is_flood = len(self.connections) > max_connections + max(10, max_connections // 10)
+        if longest is not None and not is_flood:
+            longest.transport.close()
+            return
         if self._metrics is not None:
             self._metrics.not_admitted.labels("connections").inc()
-        if len(self.connections) > max_connections + max(10, max_connections // 10):
+        if is_flood:
             self.transport.abort()
         else:
             self._refuse(OverloadedError("There are too many connections. Try again."))

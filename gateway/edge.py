@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import re
 import time
@@ -13,7 +14,7 @@ from opentelemetry.trace import Status, StatusCode, set_span_in_context
 
 from gateway import logs
 from gateway.envelope import failure_response
-from gateway.errors import GatewayError, ServerError, category_of
+from gateway.errors import GatewayError, ServerError, StoppingError, category_of
 from gateway.headers import DOCS_PATH, DOCS_POLICY, SECURITY_HEADERS, STRICT_TRANSPORT, Header, add_missing
 from gateway.tracing import caller_context
 
@@ -117,14 +118,19 @@ class LastResort:
 
         try:
             await self._app(scope, receive, watched_send)
-        except Exception:
+        except (Exception, asyncio.CancelledError) as error:
             if has_begun or scope["type"] != "http":  # half an answer is out: only the server can end the connection
                 raise
-            logger.exception("unhandled error")
-            error = scope["state"]["error"] = ServerError(
-                "Something went wrong here. The request id names the log entry."
-            )
-            await failure_response(scope["state"]["request_id"], error, scope["path"])(scope, receive, send)
+            told = scope["state"]["error"] = told_of(error)
+            await failure_response(scope["state"]["request_id"], told, scope["path"])(scope, receive, send)
+
+
+def told_of(error: BaseException) -> ServerError:
+    """A bug is logged here and not shown. Only the server cancels a request as a whole, as it stops."""
+    if isinstance(error, asyncio.CancelledError):
+        return StoppingError("This server is stopping. Try again.")
+    logger.error("unhandled error", exc_info=error)
+    return ServerError("Something went wrong here. The request id names the log entry.")
 
 
 def choose_request_id(wanted: bytes | None) -> str:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 JSON = "application/json"
 MAX_FINDINGS = 5
 PROTOCOL_PATH = "/v2/"
+MAX_NAME_CHARACTERS = 100
 METHODS = ("GET", "HEAD", "POST", "PUT")
 
 
@@ -67,8 +68,12 @@ def failure_response(request_id: str, error: GatewayError, path: str = "") -> Re
 
 def describe(details: Sequence[ErrorDetails]) -> str:
     """pydantic's findings: the field and what is wrong with it, never the value."""
-    found = [f"{'.'.join(map(str, detail['loc'])) or 'request'}: {detail['msg']}" for detail in details[:MAX_FINDINGS]]
-    return "; ".join(found)
+    return "; ".join(f"{field_of(detail)}: {detail['msg']}" for detail in details[:MAX_FINDINGS])
+
+
+def field_of(detail: ErrorDetails) -> str:
+    """An unknown field has the name that its sender chose, at any length."""
+    return ".".join(str(name)[:MAX_NAME_CHARACTERS] for name in detail["loc"]) or "request"
 
 
 def install(app: FastAPI) -> None:

@@ -36,6 +36,7 @@ GatewayError
 │   ├── ModelVersionUnavailableError              503  model_version_unavailable
 │   ├── TritonUnavailableError                    503  triton_unavailable
 │   ├── OverloadedError                           503  overloaded
+│   ├── StoppingError                             503  stopping
 │   ├── KeysUnavailableError                      503  keys_unavailable
 │   ├── DatabaseUnavailableError                  503  database_unavailable
 │   ├── StorageUnavailableError                   503  storage_unavailable
@@ -265,6 +266,13 @@ class TritonUnavailableError(ServerError):
 class OverloadedError(ServerError):
     status = 503
     code = "overloaded"
+
+
+class StoppingError(ServerError):
+    """This process was asked to go and has waited for the request as long as it may."""
+
+    status = 503
+    code = "stopping"
 
 
 class KeysUnavailableError(ServerError):

@@ -64,6 +64,7 @@ def configure() -> None:
             "loggers": {
                 "httpx2": {"level": "WARNING"},  # it tells every URL it asks, signatures included
                 "opentelemetry.exporter": {"level": "ERROR"},  # it warns of each try
+                "opentelemetry.trace": {"level": "ERROR"},  # it repeats a caller's malformed `tracestate`
                 "opentelemetry.exporter.otlp.proto.http.trace_exporter": {"filters": ["seldom"]},
                 "python_multipart": {"level": "ERROR"},  # it warns of each body that is malformed
                 "uvicorn.error": {"filters": ["noise"]},

@@ -125,7 +125,12 @@ class StageTimer:
         self._name = name
 
     def __enter__(self) -> Self:
-        self._span = self._tracer.start_as_current_span(self._name) if get_current_span().is_recording() else None
+        # What went wrong stands in the request's span, as a code: an exception's text may repeat what the caller sent.
+        self._span = (
+            self._tracer.start_as_current_span(self._name, record_exception=False, set_status_on_exception=False)
+            if get_current_span().is_recording()
+            else None
+        )
         if self._span is not None:
             self._span.__enter__()
         self._started = time.perf_counter()

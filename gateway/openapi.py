@@ -52,6 +52,22 @@ def header(description: str, **schema: Any) -> dict[str, Any]:
     return {"description": description, "schema": {"type": "string", **schema}}
 
 
+# The routes read these themselves, to answer a wrong one with the contract's error.
+REQUEST_HEADERS: list[dict[str, Any]] = [
+    {
+        "name": "idempotency-key",
+        "in": "header",
+        "required": True,
+        **header("A UUID; the same one for each try of a request.", format="uuid"),
+    },
+    {
+        "name": "x-frond-deadline-ms",
+        "in": "header",
+        **header("Milliseconds that the caller has left.", pattern="^[0-9]{1,9}$"),
+    },
+]
+
+
 MULTIPART_SCHEMA = {
     "type": "object",
     "required": ["request", "images"],
@@ -65,17 +81,14 @@ MULTIPART_SCHEMA = {
         },
     },
 }
-DIAGNOSIS_BODY = of_user(
-    body(
-        {
-            "application/json": {"schema": ref(DiagnosisRequest), "example": examples.DIAGNOSIS_REQUEST},
-            "multipart/form-data": {
-                "schema": MULTIPART_SCHEMA,
-                "encoding": {"request": {"contentType": "application/json"}},
-            },
-        }
-    )
-)
+DIAGNOSIS_CONTENT = {
+    "application/json": {"schema": ref(DiagnosisRequest), "example": examples.DIAGNOSIS_REQUEST},
+    "multipart/form-data": {
+        "schema": MULTIPART_SCHEMA,
+        "encoding": {"request": {"contentType": "application/json"}},
+    },
+}
+DIAGNOSIS_BODY = of_user({**body(DIAGNOSIS_CONTENT), "parameters": REQUEST_HEADERS})
 UPLOAD_BODY = of_user(
     body({"application/json": {"schema": ref(UploadRequest), "example": examples.UPLOAD_REQUEST}}),
 )
@@ -85,11 +98,6 @@ TELEMETRY_BODY = of_user(
 IMAGE_BODY = body({"image/*": {"schema": {}}})
 BEARER = {"bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}}
 
-# The routes take these as any text, or none, to answer a wrong one with the contract's error.
-REQUEST_HEADERS: dict[str, dict[str, Any]] = {
-    "idempotency-key": {"required": True, "schema": {"type": "string", "format": "uuid"}},
-    "x-frond-deadline-ms": {"schema": {"type": "string", "pattern": "^[0-9]{1,9}$"}},
-}
 TRACING_HEADERS: list[dict[str, Any]] = [
     {"name": "x-request-id", "in": "header", **header("Comes back in the answer.")},
     {"name": "traceparent", "in": "header", **header("W3C Trace Context.")},
@@ -113,8 +121,6 @@ def failures(envelope: type[BaseModel], *statuses: int) -> dict[int | str, dict[
 def complete(path: str, operation: dict[str, Any]) -> None:
     """What the routes cannot say: the connection, the edge and the limits in front of them answer too."""
     is_health, is_diagnosis = path.startswith("/health/"), path.endswith("/ai-inference")
-    for parameter in operation.get("parameters", ()):
-        parameter.update(REQUEST_HEADERS.get(parameter["name"], {}))
     if "requestBody" in operation:
         operation.setdefault("parameters", []).extend(TRACING_HEADERS)
     responses = operation["responses"]

@@ -18,7 +18,7 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from frond.types import MAX_IMAGE_BYTES, MAX_IMAGES
+from gateway.memory import MAX_REQUEST_BYTES
 
 
 def split_at_commas(value: Any) -> Any:
@@ -66,7 +66,11 @@ class Settings(BaseSettings):
     )
     public_url: AnyHttpUrl = Field(description="where clients reach this service; its own signed URLs begin with it")
     cors_origins: Origins = Field((), description="web origins that may call from a browser, separated by commas")
-    max_connections: int = Field(1000, ge=10, description="connections of clients at once; one more is closed")
+    max_connections: int = Field(
+        1000,
+        ge=10,
+        description="connections of clients at once; one more takes the place of one without a request, or is refused",
+    )
 
     database_url: SecretStr = Field(description="PostgreSQL, as the login role frond_gateway")
 
@@ -127,7 +131,7 @@ class Settings(BaseSettings):
     trace_sample_ratio: float = Field(0.1, ge=0, le=1, description="share of the traces that are kept")
     max_held_bytes: int = Field(
         512 * 1024 * 1024,
-        ge=MAX_IMAGES * MAX_IMAGE_BYTES + 1024 * 1024,
+        ge=MAX_REQUEST_BYTES,
         description="bytes of request bodies and photos in this process at once; at worst it takes three times that",
     )
     drain_seconds: float = Field(

@@ -30,6 +30,7 @@ QUEUED_SPANS = 4096  # some 4 MB; a collector that is out loses what is more
 EXPORT_SECONDS = 2.0  # a request to the collector, with its tries
 SEND_EVERY_SECONDS = 1.0
 END_SECONDS = 3.0  # what the last spans may take when the process goes
+MAX_STATE_BYTES = 512  # of `tracestate`: what the standard asks for. Triton refuses a call with 8 KB of headers
 
 propagator = TraceContextTextMapPropagator()
 
@@ -52,7 +53,9 @@ def caller_context(traceparent: bytes | None, tracestate: bytes | None) -> tuple
     """What the caller's headers say (W3C Trace Context); nothing if they are malformed."""
     if traceparent is None:
         return Context(), None
-    carrier = {"traceparent": traceparent.decode("latin-1"), "tracestate": (tracestate or b"").decode("latin-1")}
+    carrier = {"traceparent": traceparent.decode("latin-1")}
+    if tracestate is not None and len(tracestate) <= MAX_STATE_BYTES:
+        carrier["tracestate"] = tracestate.decode("latin-1")
     context = propagator.extract(carrier, Context())
     span = get_current_span(context).get_span_context()
     return context, span if span.is_valid else None

@@ -77,7 +77,10 @@ class Identification:
             await self.app(scope, receive, send)
 
     async def _by_signature(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """The route checks the signature; what it refuses is charged, and answered 429 when nothing is left."""
+        """The route checks the signature; what it refuses is charged, and answered 429 when nothing is left.
+
+        That it refused is known from `state["error"]`, which whatever renders an error leaves for this and for `Edge`.
+        """
         refused = False
 
         async def send_unless_refused(message: Message) -> None:

@@ -1,11 +1,18 @@
--- Who is waited for, how often a user may start, and which replica cleans up.
+-- Who is waited for, how large a row may be, how often a user may start, and which replica cleans up.
 
 alter table public.idempotency_keys add column awaited boolean not null default false;
 comment on column public.idempotency_keys.awaited is 'Another request waits for its answer: the end is announced.';
 
--- Validated by the next migration: here, with the table locked, everyone would wait while it is read.
+-- Both are validated by the next migration: here, with the table locked, everyone would wait while it is read.
 alter table public.idempotency_keys add constraint idempotency_keys_rejection_status
   check (error_details is null or coalesce(error_details ->> 'status' ~ '^4[0-9]{2}$', false)) not valid;
+-- Users may write their own rows, on Supabase past the gateway: none may be one whose replay would fill its memory.
+-- What the gateway writes has a fifth of that at most.
+alter table public.idempotency_keys add constraint idempotency_keys_bounded
+  check (
+    octet_length(response_payload::text) <= 1048576 and octet_length(request_payload::text) <= 65536
+    and octet_length(error_details::text) <= 4096 and length(client_tx_id) <= 200
+  ) not valid;
 
 -- GCRA, the generic cell rate algorithm: one moment a user is all the state there is.
 create table frond.rate_limits (

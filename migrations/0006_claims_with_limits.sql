@@ -2,6 +2,7 @@
 -- Gateways of the release before run on while this one is rolled out: what they call stays until a later migration.
 
 alter table public.idempotency_keys validate constraint idempotency_keys_rejection_status;
+alter table public.idempotency_keys validate constraint idempotency_keys_bounded;
 
 alter function frond.act_as_user(jsonb) set search_path = '';
 
@@ -20,9 +21,13 @@ create function frond.spend_allowance(
 declare
   full_at timestamptz;
 begin
+  -- Further away than the burst is what another configuration or a clock that went back has left: the burst counts as
+  -- spent, and nobody waits for that moment.
   insert into frond.rate_limits as l (user_id, full_at) values (p_user_id, clock_timestamp() + p_period)
-    on conflict on constraint rate_limits_pkey do update set full_at = greatest(l.full_at, clock_timestamp()) + p_period
+    on conflict on constraint rate_limits_pkey do update set full_at =
+      least(greatest(l.full_at, clock_timestamp()) + p_period, clock_timestamp() + p_burst * p_period)
     where l.full_at + p_period <= clock_timestamp() + p_burst * p_period
+      or l.full_at > clock_timestamp() + p_burst * p_period
     returning l.full_at into full_at;
   is_granted := found;
   if not is_granted then
@@ -125,7 +130,7 @@ begin
       outcome := case when held.id is null then 'claimed' else 'taken_over' end;
       if held.awaited then
         -- Those who waited for the one before shall say that they wait for this one.
-        perform pg_notify('frond_answers', concat_ws(' ', p_claims ->> 'sub', p_endpoint, p_key));
+        perform pg_notify('frond_answers', concat_ws(' ', auth.uid(), p_endpoint, p_key));
       end if;
       return;
     end if;
@@ -171,7 +176,7 @@ begin
     outcome := 'completed';
     if held.awaited then
       -- Only then: a notification makes commits queue (one lock for the whole server).
-      perform pg_notify('frond_answers', concat_ws(' ', p_claims ->> 'sub', p_endpoint, p_key));
+      perform pg_notify('frond_answers', concat_ws(' ', auth.uid(), p_endpoint, p_key));
     end if;
     return;
   end if;
@@ -205,7 +210,7 @@ begin
     returning k.awaited into was_awaited;
   released := found;
   if was_awaited then
-    perform pg_notify('frond_answers', concat_ws(' ', p_claims ->> 'sub', p_endpoint, p_key));
+    perform pg_notify('frond_answers', concat_ws(' ', auth.uid(), p_endpoint, p_key));
   end if;
 end $$;
 

@@ -82,7 +82,13 @@ create table public.idempotency_keys (
   constraint idempotency_keys_answered check ((status = 'pending') = (response_payload is null)),
   constraint idempotency_keys_rejected check ((status = 'failed') = (error_details is not null)),
   constraint idempotency_keys_rejection_status
-    check (error_details is null or coalesce(error_details ->> 'status' ~ '^4[0-9]{2}$', false))
+    check (error_details is null or coalesce(error_details ->> 'status' ~ '^4[0-9]{2}$', false)),
+  -- Users may write their own rows, on Supabase past the gateway: none may be one whose replay would fill its memory.
+  -- What the gateway writes has a fifth of that at most.
+  constraint idempotency_keys_bounded check (
+    octet_length(response_payload::text) <= 1048576 and octet_length(request_payload::text) <= 65536
+    and octet_length(error_details::text) <= 4096 and length(client_tx_id) <= 200
+  )
 );
 
 create index idempotency_keys_expires_at on public.idempotency_keys (expires_at);
@@ -173,9 +179,13 @@ create function frond.spend_allowance(
 declare
   full_at timestamptz;
 begin
+  -- Further away than the burst is what another configuration or a clock that went back has left: the burst counts as
+  -- spent, and nobody waits for that moment.
   insert into frond.rate_limits as l (user_id, full_at) values (p_user_id, clock_timestamp() + p_period)
-    on conflict on constraint rate_limits_pkey do update set full_at = greatest(l.full_at, clock_timestamp()) + p_period
+    on conflict on constraint rate_limits_pkey do update set full_at =
+      least(greatest(l.full_at, clock_timestamp()) + p_period, clock_timestamp() + p_burst * p_period)
     where l.full_at + p_period <= clock_timestamp() + p_burst * p_period
+      or l.full_at > clock_timestamp() + p_burst * p_period
     returning l.full_at into full_at;
   is_granted := found;
   if not is_granted then
@@ -278,7 +288,7 @@ begin
       outcome := case when held.id is null then 'claimed' else 'taken_over' end;
       if held.awaited then
         -- Those who waited for the one before shall say that they wait for this one.
-        perform pg_notify('frond_answers', concat_ws(' ', p_claims ->> 'sub', p_endpoint, p_key));
+        perform pg_notify('frond_answers', concat_ws(' ', auth.uid(), p_endpoint, p_key));
       end if;
       return;
     end if;
@@ -324,7 +334,7 @@ begin
     outcome := 'completed';
     if held.awaited then
       -- Only then: a notification makes commits queue (one lock for the whole server).
-      perform pg_notify('frond_answers', concat_ws(' ', p_claims ->> 'sub', p_endpoint, p_key));
+      perform pg_notify('frond_answers', concat_ws(' ', auth.uid(), p_endpoint, p_key));
     end if;
     return;
   end if;
@@ -358,7 +368,7 @@ begin
     returning k.awaited into was_awaited;
   released := found;
   if was_awaited then
-    perform pg_notify('frond_answers', concat_ws(' ', p_claims ->> 'sub', p_endpoint, p_key));
+    perform pg_notify('frond_answers', concat_ws(' ', auth.uid(), p_endpoint, p_key));
   end if;
 end $$;
 

@@ -35,10 +35,10 @@ from gateway.memory import Memory
 from gateway.metrics import Metrics
 from gateway.protocol.service import ProtocolService
 from gateway.protocol.store import PostgresLimits
+from gateway.rates import UserRate
 from gateway.settings import Settings
 from gateway.status.service import StatusService
 from gateway.status.window import Window, read
-from gateway.telemetry.rate import UserRate
 from gateway.telemetry.service import TelemetryService
 from gateway.tracing import open_tracing
 from gateway.unauthenticated import UnauthenticatedCap
@@ -226,6 +226,11 @@ class NoServers:
         return []
 
 
+def plenty() -> UserRate:
+    """As many of them as a test asks for."""
+    return UserRate(1_000_000, 1_000_000)
+
+
 def parts_with(diagnoser: Diagnoser, store: IdempotencyStore | None = None, **probes: Probe) -> OpenParts:
     """All parts real but the diagnoser and, where one is given, the store."""
 
@@ -241,7 +246,7 @@ def parts_with(diagnoser: Diagnoser, store: IdempotencyStore | None = None, **pr
             )
             limit = RateLimit.per_minute(settings.rate_limit_burst, settings.rate_limit_per_minute)
             storage = await stack.enter_async_context(open_storage(settings))
-            uploads = UploadService(storage, metrics)
+            uploads = UploadService(storage, metrics, plenty())
             yield Parts(
                 verifier=verifier,
                 unauthenticated=UnauthenticatedCap(
@@ -257,7 +262,7 @@ def parts_with(diagnoser: Diagnoser, store: IdempotencyStore | None = None, **pr
                     NoTriton(), PostgresLimits(database, limit), readiness, settings.protocol_models, metrics
                 ),
                 status=StatusService(Window(lambda: read(metrics)), NoServers()),
-                telemetry=TelemetryService(metrics, UserRate()),
+                telemetry=TelemetryService(metrics, plenty()),
                 cards=RepositoryCards(settings.model_repository),
                 memory=Memory(settings.max_held_bytes, metrics.held_bytes),
                 metrics=metrics,

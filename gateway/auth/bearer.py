@@ -1,17 +1,17 @@
-"""The `Authorization` header of a request → the caller: a dependency of every route that acts for a user."""
+"""The `Authorization` header of a request → the caller, for every route that acts for a user."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-from fastapi import Depends, Request
-
-from gateway.auth.protocols import Caller
 from gateway.errors import GatewayError, TokenMissingError, UnauthenticatedError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from starlette.requests import Request
+
+    from gateway.auth.protocols import Caller
     from gateway.auth.service import TokenVerifier
 
 
@@ -26,12 +26,9 @@ async def identify(headers: Iterable[tuple[bytes, bytes]], verifier: TokenVerifi
     return await verifier.verify(token)
 
 
-async def authenticate(request: Request) -> Caller:
-    """What `gateway.unauthenticated` found out before anything else was done."""
+def caller_of(request: Request) -> Caller:
+    """Whom `gateway.unauthenticated` found out before anything else was done; raises what is wrong with the token."""
     identity: Caller | GatewayError = request.state.identity
     if isinstance(identity, GatewayError):
         raise identity
     return identity
-
-
-AuthenticatedCaller = Annotated[Caller, Depends(authenticate)]

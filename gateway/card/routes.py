@@ -9,7 +9,7 @@ from fastapi import APIRouter, Request, Response
 from pydantic import Field
 
 from frond.types import DiagnosisResponse, WireModel
-from gateway.auth.bearer import AuthenticatedCaller  # noqa: TC001  (FastAPI evaluates it)
+from gateway.auth.bearer import caller_of
 from gateway.envelope import JSON
 from gateway.openapi import failures, of_user
 
@@ -36,8 +36,9 @@ class ModelCard(WireModel):
     responses=failures(DiagnosisResponse, 401, 403, 404, 422, 429, 500, 503),
     openapi_extra=of_user({}),
 )
-async def model(request: Request, _caller: AuthenticatedCaller) -> Response:
+async def model(request: Request) -> Response:
     """404 where the gateway was not told where the model repository lies."""
+    caller_of(request)
     cards: RepositoryCards = request.state.cards
     served = await asyncio.to_thread(cards.read)
     answer = ModelCard(version=served.version, releases=list(served.releases), card=served.card)

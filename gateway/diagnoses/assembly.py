@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from frond.types import Diagnosis, ImageDiagnosis
+from frond.types import Diagnosis
 from gateway.errors import ModelAnswerError, UnreadableImagesError
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ def assemble(order: Order, faults: Sequence[Error | None], answer: ModelAnswer) 
     """
     try:
         content = json.loads(answer.content)
-        content["images"] = [image.model_dump(by_alias=True) for image in images_of(order, faults, content["images"])]
+        content["images"] = images_of(order, faults, content["images"])
         content["degraded"] = answer.degraded
         content["timingMs"] = timing(order, answer, content["timingMs"])
         diagnosis = Diagnosis.model_validate(content)
@@ -35,14 +35,12 @@ def assemble(order: Order, faults: Sequence[Error | None], answer: ModelAnswer) 
     return diagnosis
 
 
-def images_of(order: Order, faults: Sequence[Error | None], from_model: list[Any]) -> list[ImageDiagnosis]:
+def images_of(order: Order, faults: Sequence[Error | None], from_model: list[Any]) -> list[dict[str, Any]]:
     if len(from_model) != faults.count(None):
         raise ValueError(f"{len(from_model)} images for {faults.count(None)} photos")
     answers = iter(from_model)
     return [
-        ImageDiagnosis(sha256=photo.sha256, predictions=[], error=fault)
-        if fault is not None
-        else ImageDiagnosis.model_validate({"sha256": photo.sha256, **next(answers)})
+        {"sha256": photo.sha256, **(next(answers) if fault is None else {"predictions": [], "error": fault})}
         for photo, fault in zip(order.photos, faults, strict=True)
     ]
 

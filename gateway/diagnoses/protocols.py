@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from frond.types import DiagnosisDetails
     from gateway.auth.protocols import Caller
     from gateway.deadline import Deadline
+    from gateway.memory import Share
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,7 @@ class Order:
     deadline: Deadline
     details: DiagnosisDetails
     photos: tuple[Photo, ...]
+    share: Share  # of the process's memory; photos that are still to be fetched are not in it yet
 
 
 @dataclass(frozen=True, slots=True)

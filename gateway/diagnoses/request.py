@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 async def read(request: Request, deadline: Deadline, share: Share) -> tuple[DiagnosisDetails, tuple[Photo, ...]]:
-    """`share` covers the photos afterwards, those that are still to be fetched too."""
+    """`share` covers afterwards what was read; photos by URL are still to be fetched."""
     content_type = request.headers.get("content-type", "")
     media_type = content_type.partition(";")[0].strip().lower()
     if media_type == "multipart/form-data":
@@ -36,7 +36,6 @@ async def read(request: Request, deadline: Deadline, share: Share) -> tuple[Diag
 
 async def read_json(request: Request, deadline: Deadline, share: Share) -> tuple[DiagnosisDetails, tuple[Photo, ...]]:
     details = body.validate(DiagnosisRequest, await body.read(request, multipart.MAX_DETAILS_BYTES, deadline, share))
-    share.take(sum(image.bytes for image in details.images))
     photos = (Photo(image.sha256, image.bytes, image.content_type, url=str(image.url)) for image in details.images)
     return details, tuple(photos)
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 import time
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 from uuid import UUID
 
-from fastapi import APIRouter, Header, Request, Response
+from fastapi import APIRouter, Request, Response
 
 from frond.types import DiagnosisResponse
-from gateway.auth.bearer import AuthenticatedCaller  # noqa: TC001  (FastAPI evaluates it)
+from gateway.auth.bearer import caller_of
 from gateway.cancellation import while_connected
 from gateway.deadline import Deadline
 from gateway.diagnoses import request as request_body
@@ -18,7 +18,7 @@ from gateway.diagnoses.allowance import headers_of
 from gateway.diagnoses.protocols import Order
 from gateway.envelope import JSON, failure_response
 from gateway.errors import IdempotencyKeyInvalidError, IdempotencyKeyMissingError, RateLimitedError
-from gateway.memory import RequestShare  # noqa: TC001
+from gateway.memory import Share
 from gateway.openapi import DIAGNOSIS_BODY, failures
 
 if TYPE_CHECKING:
@@ -38,21 +38,21 @@ router = APIRouter(tags=["diagnoses"])
     openapi_extra=DIAGNOSIS_BODY,
 )
 @router.post("/functions/v1/ai-inference", include_in_schema=False)
-async def diagnose(
-    request: Request,
-    caller: AuthenticatedCaller,
-    share: RequestShare,
-    idempotency_key: Annotated[str | None, Header(description="a UUID; the same one for each try of a request")] = None,
-    x_frond_deadline_ms: Annotated[str | None, Header(description="milliseconds that the caller has left")] = None,
-) -> Response:
+async def diagnose(request: Request) -> Response:
     """The photos come as parts of a multipart request, or as signed URLs of `POST /v1/uploads` in a JSON request."""
     received_at = time.monotonic()
-    deadline = Deadline.from_header(x_frond_deadline_ms)
-    key = parse_key(idempotency_key, len(request.headers.getlist("idempotency-key")))
+    caller = caller_of(request)
+    deadline = Deadline.from_header(request.headers.get("x-frond-deadline-ms"))
+    key = parse_key(request.headers.getlist("idempotency-key"))
     metrics: Metrics = request.state.metrics
-    with metrics.stage("body"):
-        details, photos = await request_body.read(request, deadline, share)
-    order = Order(caller, key, request.state.request_id, received_at, deadline, details, photos)
+    with Share(request.state.memory, caller.user_id) as share:
+        with metrics.stage("body"):
+            details, photos = await request_body.read(request, deadline, share)
+        order = Order(caller, key, request.state.request_id, received_at, deadline, details, photos, share)
+        return await respond(request, order)
+
+
+async def respond(request: Request, order: Order) -> Response:
     service: DiagnosisService = request.state.diagnoses
     try:
         answer = await while_connected(request, service.answer(order))
@@ -65,9 +65,9 @@ async def diagnose(
     return Response(answer.body, answer.status, headers, JSON)
 
 
-def parse_key(text: str | None, count: int) -> UUID:
-    if text is None:
+def parse_key(values: list[str]) -> UUID:
+    if not values:
         raise IdempotencyKeyMissingError("The Idempotency-Key header is missing.")
-    if count > 1 or not UUID_TEXT.fullmatch(text):
+    if len(values) > 1 or not UUID_TEXT.fullmatch(values[0]):
         raise IdempotencyKeyInvalidError("There must be one Idempotency-Key, and it must be a UUID.")
-    return UUID(text)
+    return UUID(values[0])

@@ -67,8 +67,10 @@ class DiagnosisService:
         try:
             return await asyncio.shield(task)
         except asyncio.CancelledError:
-            if task.done() or not await uncancelled(self._keys.release(claim, unless_awaited=True)):
-                return await uncancelled(task)
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
-            raise
+            try:
+                if task.done() or not await uncancelled(self._keys.release(claim, unless_awaited=True)):
+                    return await uncancelled(task)
+                raise
+            finally:
+                task.cancel()
+                await asyncio.gather(task, return_exceptions=True)

@@ -106,4 +106,7 @@ async def open_balancer(addresses: Addresses, open_endpoint: Callable[[str], End
 async def follow(look_up: Callable[[], Awaitable[Collection[str]]], balancer: Balancer) -> None:
     while True:
         await asyncio.sleep(RESOLVE_EVERY_SECONDS)
-        balancer.update(await look_up())
+        try:
+            balancer.update(await look_up())
+        except Exception:  # the task must not end: an address that is gone would be asked for ever
+            logger.exception("the addresses of Triton were not looked up")

@@ -6,7 +6,7 @@ import dataclasses
 import time
 from typing import TYPE_CHECKING
 
-from gateway.errors import TritonUnavailableError
+from gateway.errors import ModelVersionUnknownError, TritonUnavailableError
 from gateway.inference.balancer import UNSERVED
 
 if TYPE_CHECKING:
@@ -40,9 +40,13 @@ class DegradingDiagnoser:
         began = time.monotonic()
         try:
             return await self._promoted.diagnose(photos, top_k, version, request_id, deadline)
-        except UNSERVED:
+        except UNSERVED as error:
             if version is not None:
                 raise
-        answer = await self._fallback.diagnose(photos, top_k, self._fallback_version, request_id, deadline)
+            outage = error
+        try:
+            answer = await self._fallback.diagnose(photos, top_k, self._fallback_version, request_id, deadline)
+        except ModelVersionUnknownError as error:  # we named it and not the caller, whose rejection would be stored
+            raise outage from error
         self._metrics.degraded.inc()
         return dataclasses.replace(answer, degraded=True, seconds=time.monotonic() - began)

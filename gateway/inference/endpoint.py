@@ -120,6 +120,8 @@ class Endpoint:
         self._watch.cancel()
         await asyncio.gather(self._watch, return_exceptions=True)
         await self._channel.close(END_SECONDS)
+        while self.load.in_flight:  # noqa: ASYNC110  (they have ended, and are about to be counted)
+            await asyncio.sleep(0)
         for metric in (self._metrics.triton_calls, self._metrics.breaker_state, self._metrics.breaker_opened):
             metric.remove_by_labels({"address": self.address})  # pods come and go; their series must not add up
 
@@ -159,7 +161,7 @@ class Endpoint:
         if outcome is Outcome.ANSWERED and not is_diagnosed(result):
             outcome = Outcome.FAILED
         self._note_state(has_opened=self._breaker.end_probe(outcome))
-        if outcome in {Outcome.ANSWERED, Outcome.UNSERVED}:
+        if outcome in {Outcome.ANSWERED, Outcome.UNSERVED, Outcome.REJECTED}:
             self._fault = None if outcome is Outcome.ANSWERED else str(outcome)
         self.tried.set()
 

@@ -8,11 +8,11 @@ from fastapi import APIRouter, Request, Response
 
 from frond.types import TelemetryBatch, TelemetryReceipt, TelemetryResponse
 from gateway import body
-from gateway.auth.bearer import AuthenticatedCaller  # noqa: TC001  (FastAPI evaluates it)
+from gateway.auth.bearer import caller_of
 from gateway.deadline import Deadline
 from gateway.envelope import JSON
 from gateway.errors import UnsupportedBodyError
-from gateway.memory import RequestShare  # noqa: TC001
+from gateway.memory import Share
 from gateway.openapi import TELEMETRY_BODY, failures
 
 if TYPE_CHECKING:
@@ -31,11 +31,13 @@ router = APIRouter(tags=["telemetry"])
     responses=failures(TelemetryResponse, 400, 401, 403, 413, 415, 422, 429, 500, 503, 504),
     openapi_extra=TELEMETRY_BODY,
 )
-async def report(request: Request, caller: AuthenticatedCaller, share: RequestShare) -> Response:
+async def report(request: Request) -> Response:
     """Counted in the gateway's metrics and not stored; nothing in it says where a user is or what a photo shows."""
+    caller = caller_of(request)
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != JSON:
         raise UnsupportedBodyError("The body must be application/json.")
-    content = await body.read(request, MAX_BATCH_BYTES, Deadline.from_header(None), share)
+    with Share(request.state.memory, caller.user_id) as share:
+        content = await body.read(request, MAX_BATCH_BYTES, Deadline.from_header(None), share)
     service: TelemetryService = request.state.telemetry
     taken = service.take(caller, body.validate(TelemetryBatch, content))
     response = TelemetryResponse(

@@ -11,7 +11,10 @@ if TYPE_CHECKING:
     from frond.types import TelemetryBatch, TelemetryEvent
     from gateway.auth.protocols import Caller
     from gateway.metrics import Metrics
-    from gateway.telemetry.rate import UserRate
+    from gateway.rates import UserRate
+
+BURST = 10  # an app that was offline sends what it has kept
+PER_MINUTE = 12  # a client sends every half minute at most
 
 OTHER = "other"
 NONE = "none"

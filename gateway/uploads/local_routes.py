@@ -21,7 +21,7 @@ from gateway.errors import (
     UnsupportedBodyError,
     UrlSignatureError,
 )
-from gateway.memory import RequestShare  # noqa: TC001  (FastAPI evaluates it)
+from gateway.memory import Share
 from gateway.openapi import IMAGE_BODY, failures
 from gateway.uploads.local import BLOCK_BYTES, STORAGE_PATH
 from gateway.uploads.protocols import ObjectPath
@@ -48,15 +48,16 @@ router = APIRouter(tags=["uploads"])
     responses=failures(UploadResponse, 400, 403, 413, 415, 422, 500, 503, 504),
     openapi_extra=IMAGE_BODY,
 )
-async def put(request: Request, user_id: str, name: str, share: RequestShare) -> Response:
+async def put(request: Request, user_id: str, name: str) -> Response:
     path = signed_path(user_id, name)
     metrics: Metrics = request.state.metrics
     try:
         grant = storage_of(request).authorise("PUT", path, request.url.query)
         if request.headers.get("content-type") != path.content_type:
             raise UnsupportedBodyError(f"The Content-Type must be {path.content_type}.")
-        share.take(min(BLOCK_BYTES, grant.size_bytes))
-        await storage_of(request).write(grant, pieces(request, grant))
+        with Share(request.state.memory, path.user_id) as share:
+            share.take(min(BLOCK_BYTES, grant.size_bytes))
+            await storage_of(request).write(grant, pieces(request, grant))
     except (InvalidRequestError, ForbiddenError):
         metrics.uploads.labels("refused").inc()
         raise

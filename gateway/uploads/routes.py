@@ -8,11 +8,11 @@ from fastapi import APIRouter, Request, Response
 
 from frond.types import UploadRequest, UploadResponse
 from gateway import body
-from gateway.auth.bearer import AuthenticatedCaller  # noqa: TC001  (FastAPI evaluates it)
+from gateway.auth.bearer import caller_of
 from gateway.deadline import Deadline
 from gateway.envelope import JSON
 from gateway.errors import UnsupportedBodyError
-from gateway.memory import RequestShare  # noqa: TC001
+from gateway.memory import Share
 from gateway.openapi import UPLOAD_BODY, failures
 
 if TYPE_CHECKING:
@@ -30,12 +30,14 @@ router = APIRouter(tags=["uploads"])
     responses=failures(UploadResponse, 400, 401, 403, 413, 415, 422, 500, 503, 504),
     openapi_extra=UPLOAD_BODY,
 )
-async def ask(request: Request, caller: AuthenticatedCaller, share: RequestShare) -> Response:
+async def ask(request: Request) -> Response:
     """PUT the photo to `uploadUrl` with `uploadHeaders`, then name `downloadUrl` in the diagnosis request."""
+    caller = caller_of(request)
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != JSON:
         raise UnsupportedBodyError("The body must be application/json.")
-    content = await body.read(request, MAX_TICKET_BYTES, Deadline.from_header(None), share)
-    service: UploadService = request.state.uploads
-    ticket = await service.ticket(caller, body.validate(UploadRequest, content))
+    with Share(request.state.memory, caller.user_id) as share:
+        content = await body.read(request, MAX_TICKET_BYTES, Deadline.from_header(None), share)
+        service: UploadService = request.state.uploads
+        ticket = await service.ticket(caller, body.validate(UploadRequest, content))
     response = UploadResponse(success=True, request_id=request.state.request_id, result=ticket)
     return Response(response.model_dump_json(by_alias=True), media_type=JSON)

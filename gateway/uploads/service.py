@@ -20,17 +20,21 @@ if TYPE_CHECKING:
     from frond.types import UploadRequest, UploadTicket
     from gateway.auth.protocols import Caller
     from gateway.metrics import Metrics
+    from gateway.rates import UserRate
     from gateway.uploads.protocols import PhotoStorage
 
 
 class UploadService:
     """Fills the diagnosis service's `PhotoSource` too. Knows no kind of storage."""
 
-    def __init__(self, storage: PhotoStorage, metrics: Metrics) -> None:
+    def __init__(self, storage: PhotoStorage, metrics: Metrics, tickets: UserRate) -> None:
         self._storage = storage
         self._uploads = metrics.uploads
+        self._tickets = tickets
 
     async def ticket(self, caller: Caller, upload: UploadRequest) -> UploadTicket:
+        """Raises `RateLimitedError` for a user who asks for more than the diagnoses of its rate need."""
+        self._tickets.charge(caller.user_id)
         path = ObjectPath(caller.user_id, upload.sha256, upload.content_type)
         try:
             ticket = await self._storage.ticket(path, upload.bytes)

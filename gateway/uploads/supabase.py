@@ -14,7 +14,7 @@ import re
 import time
 from datetime import datetime
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Unpack
+from typing import TYPE_CHECKING, Any, TypeVar, Unpack
 from urllib.parse import urlsplit
 
 import jwt
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
     from gateway.uploads.remote import Limits, Remote, Reply
     from gateway.uploads.secret_files import SecretFiles
+
+T = TypeVar("T", list[Any], dict[str, Any])
 
 LIST_LIMIT = 100  # users a round, and photos of each; the next round goes on where this one ends
 NO_HEADERS: Mapping[str, str] = MappingProxyType({})
@@ -90,16 +92,15 @@ class SupabaseStorage:
         order_by = {"column": order, "order": "asc"}
         asked = {"prefix": prefix, "limit": LIST_LIMIT, "offset": offset, "sortBy": order_by}
         reply = expect_ok(await self._call("POST", f"/list/{self._bucket}", asked, is_patient=True))
-        items: list[dict[str, Any]] = parse(reply)
-        return items
+        return parse(reply, list)
 
     async def _upload_token(self, path: ObjectPath) -> str:
         """Supabase gives none for what is there already, unless the new upload may replace it."""
         place = f"/upload/sign/{self._bucket}/{path}"
         reply = await self._call("POST", place, {})
-        if reply.status in {400, 409} and parse(reply).get("error") == "Duplicate":
+        if reply.status in {400, 409} and parse(reply, dict).get("error") == "Duplicate":
             reply = await self._call("POST", place, {}, {"x-upsert": "true"})
-        token = str(parse(expect_ok(reply)).get("url", "")).partition("?token=")[2]
+        token = str(parse(expect_ok(reply), dict).get("url", "")).partition("?token=")[2]
         if not UPLOAD_TOKEN.fullmatch(token):
             raise StorageUnavailableError("The storage gave no URL for an upload.")
         return token
@@ -136,18 +137,22 @@ def seconds_left(token: str) -> int:
         raise StorageUnavailableError("The storage gave no URL for an upload.") from error
 
 
-def parse(reply: Reply) -> Any:
+def parse(reply: Reply, kind: type[T]) -> T:
+    """What the reply says; `kind` is list or dict."""
     try:
-        return json.loads(reply.content)
+        content = json.loads(reply.content)
     except ValueError as error:
         raise StorageUnavailableError("The storage gave no JSON.") from error
+    if not isinstance(content, kind):
+        raise StorageUnavailableError("The storage gave JSON of another form.")
+    return content
 
 
 def is_missing_object(reply: Reply) -> bool:
     """Most errors come as a 400 that names another status inside. A missing bucket is not the caller's fault."""
     if reply.status not in {400, 404}:
         return False
-    body = parse(reply)
+    body = parse(reply, dict)
     return str(body.get("statusCode", reply.status)) == "404" and body.get("message") != "Bucket not found"
 
 

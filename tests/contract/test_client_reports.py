@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from frond.types import MAX_TELEMETRY_EVENTS, TelemetryResponse
-from gateway.telemetry.rate import BURST
+from gateway.telemetry.service import BURST
 
 if TYPE_CHECKING:
     import httpx2

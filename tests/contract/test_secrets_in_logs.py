@@ -51,6 +51,8 @@ async def test_no_secret_of_a_request_is_in_the_log(gateway: Gateway, diagnoser:
                 await gateway.client.request(method, path, headers=secret, content=photo)
         for name in ("X-Request-Id", "traceparent", "Content-Type", "Idempotency-Key", "X-Frond-Deadline-Ms", "Cookie"):
             await gateway.client.post(PATH, headers=secret | {name: f"{token} {token}"}, files=form(photo))
+        traced = {"traceparent": f"00-{'a' * 32}-{'b' * 16}-01", "tracestate": f"{token[:200]} is malformed"}
+        await gateway.client.post(PATH, headers=secret | traced, files=form(photo))
         await gateway.client.post(PATH, headers={"Authorization": f"Bearer {token}x"}, files=form(photo))
         await gateway.client.post(PATH, headers={"Authorization": token}, files=form(photo))
         for image in ({"url": f"http://photos.test/v1/storage/a/b?sig={token}"}, {token: token}, token):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -39,13 +40,14 @@ class Route:
 class Call:
     """`state` is what HTTP's routes find in `request.state`."""
 
-    def __init__(self, scope: dict[str, Any], context: Any, share: Share, receiving: asyncio.Semaphore) -> None:
+    def __init__(self, scope: dict[str, Any], context: Any, stack: ExitStack, receiving: asyncio.Semaphore) -> None:
         seconds = context.time_remaining()
         self.state: dict[str, Any] = scope["state"]
         self.deadline = Deadline.after(MAX_CALLER_SECONDS if seconds is None else min(seconds, MAX_CALLER_SECONDS))
         self._scope = scope
         self._context = context
-        self._share = share
+        self._stack = stack
+        self._share: Share | None = None
         self._receiving = receiving
 
     async def authenticate(self) -> Caller:
@@ -55,6 +57,7 @@ class Call:
             self.state["unauthenticated"].charge()
         if isinstance(found, GatewayError):
             raise found
+        self._share = self._stack.enter_context(Share(self.state["memory"], found.user_id))
         return found
 
     async def message(self) -> bytes:
@@ -70,6 +73,7 @@ class Call:
         return message
 
     def hold(self, size_bytes: int) -> None:
+        assert self._share is not None
         self._share.take(size_bytes)
 
 
@@ -83,10 +87,9 @@ class Calls:
     async def serve(self, path: str | None, handler: Handler, context: Any) -> bytes:
         scope = scope_of(path, context, self._state)
         exchange = Exchange(scope)
-        share = Share(self._state["memory"])
         context.set_trailing_metadata((("x-request-id", exchange.request_id),))
-        call = Call(scope, context, share, self._receiving)
-        with exchange:
+        with exchange, ExitStack() as stack:
+            call = Call(scope, context, stack, self._receiving)
             try:
                 answer = await handler(call)
                 exchange.status = 200
@@ -101,8 +104,6 @@ class Calls:
                 bug = ServerError("Something went wrong here. The request id names the log entry.")
                 scope["state"]["error"], exchange.status = bug, bug.status
                 await context.abort(code_of(bug), str(bug))
-            finally:
-                share.end()
         return answer
 
 

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 from fastapi import APIRouter, Request, Response
 
 from gateway import body
-from gateway.auth.bearer import AuthenticatedCaller  # noqa: TC001  (FastAPI evaluates it)
+from gateway.auth.bearer import caller_of
 from gateway.cancellation import while_connected
 from gateway.deadline import Deadline
 from gateway.diagnoses.allowance import headers_of
 from gateway.envelope import JSON, failure_response
 from gateway.errors import MalformedRequestError, RateLimitedError
-from gateway.memory import RequestShare  # noqa: TC001
+from gateway.memory import Share
 from gateway.protocol.messages import MAX_MESSAGE_BYTES
 from gateway.protocol.messages import Response as InferResponse
 from gateway.protocol.rest import codec
@@ -41,40 +41,44 @@ async def ready(request: Request) -> Response:
 
 
 @router.get("")
-async def server(request: Request, caller: AuthenticatedCaller) -> Response:  # noqa: ARG001  (a token is needed)
+async def server(request: Request) -> Response:
+    caller_of(request)
     metadata = service_of(request).server_metadata()
     return json_of({"name": metadata.name, "version": metadata.version, "extensions": list(metadata.extensions)})
 
 
 @router.get("/models/{model}")
 @router.get("/models/{model}/versions/{version}")
-async def metadata(request: Request, model: str, caller: AuthenticatedCaller) -> Response:
+async def metadata(request: Request, model: str) -> Response:
     version, deadline = asked_of(request)
-    await service_of(request).spend(caller)
+    await service_of(request).spend(caller_of(request))
     return json_of(codec.metadata(await service_of(request).model_metadata(model, version, deadline)))
 
 
 @router.get("/models/{model}/ready")
 @router.get("/models/{model}/versions/{version}/ready")
-async def model_ready(request: Request, model: str, caller: AuthenticatedCaller) -> Response:
+async def model_ready(request: Request, model: str) -> Response:
     version, deadline = asked_of(request)
-    await service_of(request).spend(caller)
+    await service_of(request).spend(caller_of(request))
     return Response(status_code=200 if await service_of(request).model_ready(model, version, deadline) else 503)
 
 
 @router.post("/repository/index")
-async def index(request: Request, caller: AuthenticatedCaller, share: RequestShare) -> Response:
+async def index(request: Request) -> Response:
     _, deadline = asked_of(request)
+    caller = caller_of(request)
     await service_of(request).spend(caller)
-    only_ready = read_index(await body.read(request, MAX_INDEX_BYTES, deadline, share))
+    with Share(request.state.memory, caller.user_id) as share:
+        only_ready = read_index(await body.read(request, MAX_INDEX_BYTES, deadline, share))
     return json_of([asdict(state) for state in await service_of(request).index(deadline, ready=only_ready)])
 
 
 @router.post("/models/{model}/infer")
 @router.post("/models/{model}/versions/{version}/infer")
-async def infer(request: Request, model: str, caller: AuthenticatedCaller, share: RequestShare) -> Response:
+async def infer(request: Request, model: str) -> Response:
     """Under the deadline of `X-Frond-Deadline-Ms`; who hangs up cancels it in Triton too."""
     version, deadline = asked_of(request)
+    caller = caller_of(request)
     try:
         allowance = await service_of(request).spend(caller)
     except RateLimitedError as error:
@@ -82,11 +86,12 @@ async def infer(request: Request, model: str, caller: AuthenticatedCaller, share
         response = failure_response(request.state.request_id, error, request.url.path)
         response.headers.update(headers_of(error.allowance))
         return response
-    with request.state.metrics.stage("body"):
-        content = await body.read(request, MAX_MESSAGE_BYTES, deadline, share)
-    asked, wanted = codec.read(content, request.headers, model, version)
-    answer = await while_connected(request, service_of(request).infer(asked, deadline))
-    share.take(len(answer))
+    with Share(request.state.memory, caller.user_id) as share:
+        with request.state.metrics.stage("body"):
+            content = await body.read(request, MAX_MESSAGE_BYTES, deadline, share)
+        asked, wanted = codec.read(content, request.headers, model, version)
+        answer = await while_connected(request, service_of(request).infer(asked, deadline))
+        share.take(len(answer))
     content, head_length = codec.write(InferResponse.parse(answer), wanted)
     headers = headers_of(allowance) | ({} if head_length is None else {codec.HEAD_LENGTH: str(head_length)})
     return Response(content, 200, headers, JSON if head_length is None else BINARY)

@@ -23,6 +23,7 @@ class Counter:
     url: str
     round_trips: int = 0
     is_stalled: bool = False
+    stalls_at: bytes | None = None  # a word of a message, which is the first that gets no answer
 
     def take(self) -> int:
         """How many there were since the last time."""
@@ -61,9 +62,11 @@ async def count(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, coun
             while True:
                 header = await reader.readexactly(HEADER_BYTES)
                 counter.round_trips += header[0] in WAITED_FOR
+                content = await reader.readexactly(int.from_bytes(header[1:]) - 4)
+                counter.is_stalled |= counter.stalls_at is not None and counter.stalls_at in content
                 while counter.is_stalled:  # noqa: ASYNC110  (a broken network tells nobody)
                     await asyncio.sleep(0.05)
-                writer.write(header + await reader.readexactly(int.from_bytes(header[1:]) - 4))
+                writer.write(header + content)
                 await writer.drain()
     finally:
         writer.close()

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
+import asyncpg
 import pytest
 
+from gateway import announcements as announcements_module
 from gateway.announcements import PostgresAnnouncements, open_announcements
 from gateway.diagnoses.protocols import Found
-from tests.gateways import BOB, NOWHERE
+from tests.gateways import ALICE, BOB, NOWHERE
 from tests.integration.gateway.claims import ANSWER, LAPSED, claim_of, start
 from tests.integration.gateway.round_trips import counted
 
@@ -30,6 +33,18 @@ async def until(announcements: PostgresAnnouncements, *, is_listening: bool) -> 
     async with asyncio.timeout(SECONDS):
         while announcements.is_listening is not is_listening:  # noqa: ASYNC110  (it is a fact, not an event)
             await asyncio.sleep(0.02)
+
+
+class Faulty(PostgresAnnouncements):
+    """Has a bug, which strikes once."""
+
+    has_struck = False
+
+    async def _listen(self) -> None:
+        if not self.has_struck:
+            self.has_struck = True
+            raise RuntimeError("unthought of")
+        await super()._listen()
 
 
 @asynccontextmanager
@@ -64,6 +79,18 @@ async def test_the_end_of_a_request_wakes_those_who_wait_in_every_gateway(
         await (store.complete(owner, ANSWER) if end == "complete" else store.release(owner))
         async with asyncio.timeout(SECONDS):
             await asyncio.gather(*(event.wait() for event in events))
+
+
+async def test_a_user_id_in_capitals_is_the_same_user(store: PostgresStore, database: Database) -> None:
+    owner, waiting = await in_flight(store)
+    shouted = replace(
+        owner, caller=replace(owner.caller, claims=owner.caller.claims.replace(str(ALICE), str(ALICE).upper()))
+    )
+    async with listening(database.gateway_url) as listener:
+        with listener.expect(waiting) as event:
+            await store.complete(shouted, ANSWER)
+            async with asyncio.timeout(SECONDS):
+                await event.wait()
 
 
 async def test_the_end_of_another_request_wakes_nobody(store: PostgresStore, database: Database) -> None:
@@ -145,3 +172,53 @@ async def test_at_its_end_the_connection_is_gone_and_nothing_is_kept(database: D
         async with asyncio.timeout(SECONDS):
             while await owner.fetchval(LISTENERS):  # noqa: ASYNC110
                 await asyncio.sleep(0.02)
+
+
+async def test_a_server_that_does_not_answer_the_listening_is_given_up(
+    database: Database, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(announcements_module, "ECHO_SECONDS", 0.2)
+    async with counted(database.gateway_url) as proxy:
+        proxy.stalls_at = b"LISTEN"
+        async with open_announcements(proxy.url) as announcements, asyncio.timeout(SECONDS):
+            while "not listening" not in caplog.text:  # noqa: ASYNC110  (it is a line of the log)
+                await asyncio.sleep(0.02)
+            proxy.stalls_at, proxy.is_stalled = None, False
+            await until(announcements, is_listening=True)
+
+
+async def test_an_error_that_nobody_thought_of_does_not_end_the_listening(
+    database: Database, caplog: pytest.LogCaptureFixture
+) -> None:
+    listener = Faulty(database.gateway_url)
+    task = asyncio.create_task(listener.run())
+    try:
+        await until(listener, is_listening=True)
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+    assert "unthought of" in caplog.text
+
+
+@pytest.mark.parametrize("steps", range(6))
+async def test_a_cancellation_in_the_moment_in_which_the_connection_ends_is_not_swallowed(
+    database: Database, monkeypatch: pytest.MonkeyPatch, steps: int
+) -> None:
+    connections: list[asyncpg.Connection] = []
+    connect = asyncpg.connect
+
+    async def noted_connect(*arguments: Any, **options: Any) -> asyncpg.Connection:
+        connections.append(await connect(*arguments, **options))
+        return connections[-1]
+
+    monkeypatch.setattr(asyncpg, "connect", noted_connect)
+    listener = PostgresAnnouncements(database.gateway_url)
+    task = asyncio.create_task(listener.run())
+    await until(listener, is_listening=True)
+    connections[0].terminate()
+    for _ in range(steps):
+        await asyncio.sleep(0)
+    task.cancel()
+    ended, _ = await asyncio.wait([task], timeout=2)
+    task.cancel()
+    assert ended

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from gateway.connection import MAX_HEAD_BYTES
+from gateway.connection import MAX_HEAD_BYTES, MAX_HEADERS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -57,6 +57,12 @@ async def test_headers_that_are_too_large_are_refused_in_the_envelope(gateway: G
     head, _, body = answer.partition(b"\r\n\r\n")
     assert head.startswith(b"HTTP/1.1 400 ")
     assert json.loads(body)["error"]["code"] == "header_invalid"
+
+
+async def test_more_headers_than_a_hundred_are_refused_in_the_envelope(gateway: Gateway) -> None:
+    answer, _ = await exchange(gateway, [GET + b"a:\r\n" * MAX_HEADERS, b"\r\n"])
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert json.loads(answer.partition(b"\r\n\r\n")[2])["error"]["code"] == "header_invalid"
 
 
 async def test_trailers_without_end_are_cut_off(gateway: Gateway) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from gateway.errors import OverloadedError
 from gateway.memory import Memory, Share
-from tests.gateways import Gateway, parts_with, png, serve, settings_in
+from tests.gateways import ALICE, BOB, Gateway, parts_with, png, serve, settings_in
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -68,6 +68,16 @@ async def test_a_small_request_still_finds_room(narrow: Gateway, diagnoser: Fake
     assert (await small).status_code == 200
 
 
+async def test_photos_by_url_that_need_not_be_fetched_take_no_room(narrow: Gateway, diagnoser: FakeDiagnoser) -> None:
+    ticket, key = await narrow.upload(LARGE), str(uuid.uuid4())
+    assert (await narrow.diagnose_urls((LARGE, ticket["downloadUrl"]), key=key)).status_code == 200
+    async with busy(narrow, diagnoser):
+        replayed = await narrow.diagnose_urls((LARGE, ticket["downloadUrl"]), key=key)
+        assert (replayed.status_code, replayed.headers["Idempotency-Replayed"]) == (200, "true")
+        foreign = await narrow.diagnose_urls((LARGE, narrow.signed_url(LARGE, BOB)))
+        assert foreign.json()["error"]["code"] == "object_forbidden"
+
+
 async def test_photos_by_url_count_before_they_are_fetched(narrow: Gateway, diagnoser: FakeDiagnoser) -> None:
     ticket = await narrow.upload(LARGE)
     async with busy(narrow, diagnoser):
@@ -110,14 +120,34 @@ async def test_a_photo_that_is_larger_than_its_url_says_is_not_there(gateway: Ga
     assert refused.json()["error"]["code"] == "image_size_mismatch"
 
 
+def test_one_user_cannot_take_all() -> None:
+    memory = Memory(20, max_user_bytes=10)
+    with Share(memory, ALICE) as second, Share(memory, BOB) as others:
+        with Share(memory, ALICE) as first:
+            first.take(6)
+            with pytest.raises(OverloadedError, match="of this user"):
+                second.take(5)
+            others.take(10)
+        second.take(6)
+
+
+def test_one_user_cannot_have_all_requests() -> None:
+    memory = Memory(20, max_user_requests=2)
+    with Share(memory, ALICE), Share(memory, BOB):
+        with Share(memory, ALICE), pytest.raises(OverloadedError, match="At most 2 requests"):
+            Share(memory, ALICE).__enter__()
+        with Share(memory, ALICE):
+            pass
+
+
 def test_shares_add_up_and_end() -> None:
     memory = Memory(10)
-    first, second = Share(memory), Share(memory)
-    first.take(6)
-    second.take(4)
-    with pytest.raises(OverloadedError):
-        second.take(1)
-    first.end()
-    second.take(6)
-    with pytest.raises(OverloadedError):
-        first.take(1)
+    with Share(memory, BOB) as second:
+        with Share(memory, ALICE) as first:
+            first.take(6)
+            second.take(4)
+            with pytest.raises(OverloadedError):
+                second.take(1)
+        second.take(6)
+        with pytest.raises(OverloadedError):
+            second.take(1)

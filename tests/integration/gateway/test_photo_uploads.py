@@ -6,13 +6,15 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from frond.types import MAX_IMAGE_BYTES, UploadResponse
-from tests.gateways import ALICE, BOB, png, sha256
+from frond.types import MAX_IMAGE_BYTES, MAX_IMAGES, UploadResponse
+from tests.gateways import ALICE, BOB, Gateway, png, serve, settings_in, sha256
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import httpx2
 
-    from tests.gateways import Gateway
+    from tests.gateways import SigningKey
 
 
 def code_of(response: httpx2.Response) -> tuple[int, str]:
@@ -121,3 +123,17 @@ async def test_a_disk_that_cannot_be_written_is_a_server_error(gateway: Gateway)
     (gateway.storage_dir / str(ALICE)).write_text("a file where the folder must be")
     ticket = (await gateway.ask_for_urls(png())).json()["result"]
     assert code_of(await gateway.put(ticket, png())) == (503, "storage_unavailable")
+
+
+async def test_photos_are_taken_while_the_database_and_triton_are_out_up_to_the_rate(
+    tmp_path: Path, key: SigningKey
+) -> None:
+    settings = settings_in(tmp_path, key, rate_limit_burst=1, rate_limit_per_minute=0.01)
+    async with serve(settings) as client:
+        gateway = Gateway(client, key, settings)
+        for shade in range(MAX_IMAGES):
+            await gateway.upload(png(shade))
+        refused = await gateway.ask_for_urls(png())
+        assert code_of(refused) == (429, "rate_limited")
+        assert refused.headers["retry-after"] == str(-(-refused.json()["error"]["retryAfterMs"] // 1000))
+        assert (await gateway.ask_for_urls(png(), user=BOB)).status_code == 200

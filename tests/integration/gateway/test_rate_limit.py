@@ -136,3 +136,29 @@ async def test_with_the_last_of_the_allowance_gone_to_its_duplicate_a_request_jo
             key, user = uuid4(), uuid4()
             found = await asyncio.gather(*(start(store, claim_of(key, user=user)) for _ in range(8)))
             assert (found.count(Found.CLAIMED), found.count(Found.IN_FLIGHT)) == (1, 7)
+
+
+@pytest.mark.parametrize("ahead", [timedelta(hours=BURST, seconds=1), timedelta(days=400)], ids=str)
+async def test_what_another_configuration_or_a_clock_that_went_back_has_left_locks_nobody_out(
+    store: PostgresStore, database: Database, ahead: timedelta
+) -> None:
+    await use_up(store)
+    async with database.owner() as owner:
+        await owner.execute("update frond.rate_limits set full_at = clock_timestamp() + $1", ahead)
+    claimed = await store.claim(claim_of(uuid4()), may_start=True)
+    assert (claimed.found, claimed.allowance and claimed.allowance.remaining) == (Found.CLAIMED, 0)
+    with pytest.raises(RateLimitedError) as refusal:
+        await start(store, claim_of(uuid4()))
+    assert refusal.value.retry_after_ms is not None
+    assert refusal.value.retry_after_ms <= 3_600_000
+
+
+async def test_with_a_burst_of_one_the_next_may_start_after_a_period(database: Database) -> None:
+    async with open_database(database.gateway_url) as opened:
+        store = PostgresStore(opened, RateLimit(1, timedelta(milliseconds=300)))
+        for _ in range(3):
+            assert await start(store, claim_of(uuid4())) is Found.CLAIMED
+            with pytest.raises(RateLimitedError) as refusal:
+                await start(store, claim_of(uuid4()))
+            assert refusal.value.retry_after_ms is not None
+            await asyncio.sleep(refusal.value.retry_after_ms / 1000)

@@ -81,6 +81,23 @@ async def test_a_user_sees_and_changes_only_own_rows(database: Database) -> None
         assert await connection.execute("delete from public.idempotency_keys") == "DELETE 1"
 
 
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "update public.idempotency_keys set status = 'completed', response_payload = to_json(repeat('x', 1100000))",
+        "update public.idempotency_keys set request_payload = to_jsonb(repeat('x', 100000))",
+        "update public.idempotency_keys set client_tx_id = repeat('x', 201)",
+    ],
+)
+async def test_a_user_cannot_make_a_row_whose_replay_fills_the_gateways_memory(
+    database: Database, statement: str
+) -> None:
+    await add_rows(database, ALICE)
+    async with acting_as(database, "authenticated", ALICE) as connection:
+        with pytest.raises(asyncpg.CheckViolationError):
+            await connection.execute(statement)
+
+
 async def test_a_row_for_another_user_is_refused(database: Database) -> None:
     async with acting_as(database, "authenticated", ALICE) as connection:
         with pytest.raises(asyncpg.InsufficientPrivilegeError):

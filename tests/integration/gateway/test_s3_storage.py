@@ -22,7 +22,7 @@ from gateway.uploads.remote import open_remote
 from gateway.uploads.s3 import S3Storage
 from gateway.uploads.secret_files import SecretFiles
 from gateway.uploads.service import UploadService
-from tests.gateways import ALICE, BOB, Gateway, SigningKey, parts_with, png, serve, settings_in, sha256
+from tests.gateways import ALICE, BOB, Gateway, SigningKey, parts_with, plenty, png, serve, settings_in, sha256
 from tests.seaweed import BUCKET, KEY_ID, REGION, SECRET
 
 if TYPE_CHECKING:
@@ -278,7 +278,7 @@ async def test_a_photo_that_came_into_the_bucket_by_another_way_is_held_to_its_h
     seaweed.call("PUT", f"/{BUCKET}/{path_of(photo)}", bytes(len(photo)))
     url = str((await storage.ticket(path_of(photo), len(photo))).download_url)
     with pytest.raises(ImageHashMismatchError):
-        await UploadService(storage, Metrics()).load(Caller(ALICE, "{}"), url, sha256(photo), len(photo))
+        await UploadService(storage, Metrics(), plenty()).load(Caller(ALICE, "{}"), url, sha256(photo), len(photo))
 
 
 async def test_what_is_too_large_is_read_only_so_far_that_it_shows(storage: S3Storage, seaweed: Seaweed) -> None:

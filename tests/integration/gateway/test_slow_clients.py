@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING
 
 import pytest
@@ -181,15 +181,36 @@ async def test_a_few_pipelined_requests_are_answered_in_turn(server: uvicorn.Ser
 
 async def test_one_connection_too_many_is_told_so_in_the_envelope(server: uvicorn.Server) -> None:
     async with asyncio.timeout(10):
-        opened = [await asyncio.open_connection(*server.servers[0].sockets[0].getsockname()) for _ in range(13)]
+        opened = []
+        for _ in range(13):
+            opened.append(await asyncio.open_connection(*server.servers[0].sockets[0].getsockname()))
+            opened[-1][1].write(HEAD % b"wait" + b"\r\n")
+            await asyncio.sleep(0.01)
         reader, writer = opened[-1]
-        writer.write(GET)
         answer = await rest_of(reader)
     assert answer.startswith(b"HTTP/1.1 503 ")
     assert b"retry-after: 1" in answer.lower()
     assert code_of(answer) == "overloaded"
     for _, writer in opened:
         writer.transport.abort()
+
+
+@pytest.mark.parametrize("sent", [b"", GET, GET[:-2]], ids=["nothing", "an answered request", "half a request"])
+async def test_who_holds_connections_and_asks_for_nothing_keeps_nobody_out(
+    server: uvicorn.Server, app: App, sent: bytes
+) -> None:
+    async with asyncio.timeout(10), AsyncExitStack() as stack:
+        worker, writer = await stack.enter_async_context(connected(server))
+        writer.write(HEAD % b"wait" + b"\r\n")
+        for _ in range(30):
+            _, writer = await stack.enter_async_context(connected(server))
+            writer.write(sent)
+            await asyncio.sleep(0.005)
+        reader, writer = await stack.enter_async_context(connected(server))
+        writer.write(GET)
+        assert (await reader.readline()).startswith(b"HTTP/1.1 200 ")
+        app.gate.set()
+        assert (await worker.readline()).startswith(b"HTTP/1.1 200 ")
 
 
 async def test_a_flood_of_connections_is_bounded(server: uvicorn.Server) -> None:

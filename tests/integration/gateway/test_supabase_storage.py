@@ -18,13 +18,13 @@ from gateway.errors import (
 )
 from gateway.metrics import Metrics
 from gateway.uploads.protocols import ObjectPath
-from gateway.uploads.remote import open_remote
+from gateway.uploads.remote import Reply, open_remote
 from gateway.uploads.secret_files import SecretFiles
 from gateway.uploads.service import UploadService
 from gateway.uploads.signing import Grant, UrlSigner
-from gateway.uploads.supabase import SupabaseStorage, derive
+from gateway.uploads.supabase import SupabaseStorage, derive, is_missing_object
 from tests.fake_supabase import BUCKET, StoredObject, running_supabase
-from tests.gateways import ALICE, BOB, Gateway, SigningKey, parts_with, png, serve, settings_in, sha256
+from tests.gateways import ALICE, BOB, Gateway, SigningKey, parts_with, plenty, png, serve, settings_in, sha256
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -65,7 +65,7 @@ async def put(ticket: UploadTicket, content: bytes = PHOTO, url: str | None = No
 
 
 async def load(storage: SupabaseStorage, ticket: UploadTicket) -> bytes:
-    service = UploadService(storage, Metrics())
+    service = UploadService(storage, Metrics(), plenty())
     return await service.load(Caller(ALICE, "{}"), str(ticket.download_url), PATH.sha256, len(PHOTO))
 
 
@@ -215,3 +215,9 @@ async def test_a_photo_goes_from_the_phone_through_supabase_to_the_model(
         await client.put(ticket["uploadUrl"], content=PHOTO, headers=ticket["uploadHeaders"])
         answered = await gateway.diagnose_urls((PHOTO, ticket["downloadUrl"]))
         assert answered.status_code == 200
+
+
+@pytest.mark.parametrize("content", [b"null", b"[]", b"<html>"])
+def test_a_reply_of_another_form_is_a_storage_that_does_not_work(content: bytes) -> None:
+    with pytest.raises(StorageUnavailableError):
+        is_missing_object(Reply(400, content))

@@ -19,14 +19,15 @@ from gateway.errors import (
     OverloadedError,
     TritonUnavailableError,
 )
+from gateway.inference import balancer as balancer_module
 from gateway.inference.addresses import Addresses
-from gateway.inference.balancer import Balancer
+from gateway.inference.balancer import Balancer, follow
 from gateway.inference.endpoint import Endpoint
 from gateway.metrics import Metrics
 from tests.fake_triton import FakeTriton, serving
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Callable, Collection
 
     from gateway.diagnoses.protocols import ModelAnswer
 
@@ -198,3 +199,25 @@ async def test_a_name_stands_for_its_addresses_and_keeps_them_while_it_cannot_be
     assert {"127.0.0.1:8001", "127.0.0.2:8001"} <= found
     assert found <= {"127.0.0.1:8001", "127.0.0.2:8001", "[::1]:8001"}
     assert "nowhere.invalid" in caplog.text
+
+
+async def test_a_look_up_that_fails_is_not_the_last(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(balancer_module, "RESOLVE_EVERY_SECONDS", 0.01)
+    seen: list[list[str]] = []
+
+    class Watched(Balancer):
+        def update(self, addresses: Collection[str]) -> None:
+            seen.append(sorted(addresses))
+
+    async def look_up() -> frozenset[str]:
+        if not caplog.records:
+            raise UnicodeError("label too long")
+        return frozenset({"127.0.0.1:8001"})
+
+    following = asyncio.create_task(follow(look_up, Watched(partial(Endpoint, probe_version=None, metrics=Metrics()))))
+    await until(lambda: bool(seen) or following.done())
+    following.cancel()
+    await asyncio.gather(following, return_exceptions=True)
+    assert seen == [["127.0.0.1:8001"]]

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 from typing import TYPE_CHECKING
 
 import pytest
 from starlette.requests import Request
 
+from frond.types import UploadRequest
 from gateway import body
 from gateway.body import GRACE_SECONDS, MIN_BYTES_PER_SECOND, Pace
 from gateway.deadline import Deadline
-from gateway.errors import DeadlineError
+from gateway.errors import DeadlineError, InvalidRequestError
 from gateway.memory import Memory, Share
+from tests.gateways import ALICE
 
 if TYPE_CHECKING:
     from starlette.types import Message
@@ -40,9 +43,16 @@ def trickling(seconds: float) -> Request:
     return Request({"type": "http", "headers": []}, receive)
 
 
+def test_a_message_repeats_no_more_than_the_start_of_an_unknown_name() -> None:
+    with pytest.raises(InvalidRequestError) as raised:
+        body.validate(UploadRequest, json.dumps({"x" * 60_000: 1}).encode())
+    assert "x" * 50 in str(raised.value)
+    assert len(str(raised.value)) < 1000
+
+
 async def test_a_body_that_trickles_is_given_up_long_before_the_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(body, "GRACE_SECONDS", 0.2)
     started = time.monotonic()
     with pytest.raises(DeadlineError):
-        await body.read(trickling(0.02), 1_000_000, Deadline.after(60), Share(Memory(1_000_000)))
+        await body.read(trickling(0.02), 1_000_000, Deadline.after(60), Share(Memory(1_000_000), ALICE))
     assert time.monotonic() - started < 10

@@ -15,8 +15,8 @@ from frond.types import ErrorCategory, FallbackReason, TelemetryBatch, Telemetry
 from gateway.auth.protocols import Caller
 from gateway.errors import RateLimitedError
 from gateway.metrics import Metrics
+from gateway.rates import UserRate
 from gateway.telemetry.codes import CLIENT_CODES, KNOWN_CODES
-from gateway.telemetry.rate import UserRate
 from gateway.telemetry.service import TelemetryService
 from stack.paths import ROOT
 
@@ -37,7 +37,7 @@ def test_events_are_counted_by_kind_and_category_and_their_time_is_observed() ->
     metrics = Metrics()
     failure = {"event": "cloud_inference_failure", "category": "timeout", "code": "deadline_exceeded"}
     success = {"event": "cloud_inference_success", "durationMs": 250}
-    assert TelemetryService(metrics, UserRate()).take(ALICE, batch(success, success, failure)) == 3
+    assert TelemetryService(metrics, UserRate(10, 10)).take(ALICE, batch(success, success, failure)) == 3
     assert value(metrics, "frond_client_events_total", event="cloud_inference_success", category="none") == 2
     assert value(metrics, "frond_client_events_total", event="cloud_inference_failure", category="timeout") == 1
     assert value(metrics, "frond_client_seconds_sum", event="cloud_inference_success") == 0.5
@@ -49,7 +49,7 @@ def test_the_fallback_rate_and_device_failures_can_be_computed() -> None:
     device = {"event": "device_inference_success"}
     failed = {"event": "device_inference_failure", "code": "device_timeout"}
     fallback = {"event": "fallback", "fallbackReason": "device_timeout"}
-    TelemetryService(metrics, UserRate()).take(ALICE, batch(device, device, device, failed, fallback))
+    TelemetryService(metrics, UserRate(10, 10)).take(ALICE, batch(device, device, device, failed, fallback))
     assert value(metrics, "frond_client_events_total", event="fallback", category="none") == 1
     assert value(metrics, "frond_client_events_total", event="device_inference_failure", category="none") == 1
     assert value(metrics, "frond_client_fallbacks_total", reason="device_timeout") == 1
@@ -59,7 +59,7 @@ def test_the_fallback_rate_and_device_failures_can_be_computed() -> None:
 def test_whatever_codes_clients_make_up_the_labels_stay_ours(codes: list[str]) -> None:
     metrics = Metrics()
     events = ({"event": kind, "code": code} for kind, code in zip(itertools.cycle(TelemetryKind), codes, strict=False))
-    TelemetryService(metrics, UserRate(1000)).take(ALICE, batch(*events))
+    TelemetryService(metrics, UserRate(1000, 1000)).take(ALICE, batch(*events))
     (family,) = metrics.client_failures.collect()
     assert {sample.labels["code"] for sample in family.samples} <= KNOWN_CODES | {"other"}
 

@@ -10,6 +10,7 @@ from gateway.errors import (
     GatewayError,
     ModelFailedError,
     ModelVersionUnavailableError,
+    ModelVersionUnknownError,
     OverloadedError,
     TritonUnavailableError,
 )
@@ -85,3 +86,13 @@ def test_an_overloaded_promoted_one_sends_nobody_to_the_other() -> None:
     pair.promoted.refusal = OverloadedError("full")
     with pytest.raises(OverloadedError):
         pair.diagnoser.admit(None, Deadline.after(5))
+
+
+@pytest.mark.parametrize("error", OUT, ids=lambda error: error.code)
+async def test_a_degraded_release_that_does_not_exist_is_no_fault_of_the_caller(error: GatewayError) -> None:
+    pair = Pair(error)
+    pair.smaller.error = ModelVersionUnknownError("There is no model version lite.")
+    with pytest.raises(type(error)) as raised:
+        await pair.is_degraded()
+    assert raised.value.__cause__ is pair.smaller.error
+    assert pair.counted() == 0

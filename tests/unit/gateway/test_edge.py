@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import json
 import logging
@@ -47,6 +48,15 @@ async def broken_half_way(_request: Request) -> Response:
     return StreamingResponse(pieces())
 
 
+async def cancelled(_request: Request) -> Response:
+    """As the server does to what is not over in time when it stops."""
+    task = asyncio.current_task()
+    assert task is not None
+    task.cancel()
+    await asyncio.sleep(0)
+    raise AssertionError
+
+
 async def crowded(_request: Request) -> Response:
     return PlainTextResponse("later", 429)
 
@@ -68,7 +78,14 @@ def metrics() -> Metrics:
 
 
 def client_of(metrics: Metrics, *, is_https: bool = False) -> httpx2.AsyncClient:
-    handlers = {"fine": fine, "broken": broken, "half": broken_half_way, "crowded": crowded, "things/{name}": fine}
+    handlers = {
+        "fine": fine,
+        "broken": broken,
+        "half": broken_half_way,
+        "crowded": crowded,
+        "cancelled": cancelled,
+        "things/{name}": fine,
+    }
     handlers["health/live"] = fine
     app = Starlette(
         routes=[Route(f"/{path}", handler) for path, handler in handlers.items()],
@@ -126,6 +143,13 @@ async def test_a_bug_is_answered_in_the_envelope_without_its_text(client: httpx2
     assert response.json()["requestId"] == response.headers["x-request-id"] == "1"
     assert response.json()["error"]["code"] == "internal_error"
     assert "secret" not in response.text
+
+
+async def test_what_the_server_cancels_as_it_stops_may_be_sent_again(client: httpx2.AsyncClient) -> None:
+    response = await client.get("/cancelled")
+    error = response.json()["error"]
+    assert response.status_code == 503
+    assert (error["category"], error["code"], error["retryable"]) == ("server", "stopping", True)
 
 
 async def test_a_bug_is_logged_once_with_its_request_id(client: httpx2.AsyncClient, lines: io.StringIO) -> None:

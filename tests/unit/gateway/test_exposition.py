@@ -12,6 +12,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from gateway.exposition import open_exposition
 from gateway.memory import Memory
 from gateway.metrics import Metrics
+from tests.gateways import ALICE
 
 HOST = "127.0.0.1"
 
@@ -26,7 +27,7 @@ async def test_what_was_counted_can_be_scraped() -> None:
     metrics.idempotency.labels("replayed").inc()
     with metrics.stage("claim"):
         pass
-    Memory(100, metrics.held_bytes).take(42)
+    Memory(100, metrics.held_bytes).take(42, ALICE)
     async with open_exposition(metrics, HOST, 0) as address:
         assert address is not None
         answer = await scrape(address)

@@ -27,6 +27,7 @@ from gateway.errors import (
     RateLimitedError,
     RequestInFlightError,
 )
+from gateway.memory import Memory, Share
 from gateway.metrics import Metrics
 from tests.gateways import ALICE, DETAILS, FakeDiagnoser
 
@@ -94,7 +95,8 @@ class Desk:
 
 def order_with(seconds: float) -> Order:
     details = MultipartDetails.model_validate(DETAILS)
-    return Order(Caller(ALICE, "{}"), uuid.uuid4(), "request-1", time.monotonic(), Deadline.after(seconds), details, ())
+    caller, deadline, share = Caller(ALICE, "{}"), Deadline.after(seconds), Share(Memory(0), ALICE)
+    return Order(caller, uuid.uuid4(), "request-1", time.monotonic(), deadline, details, (), share)
 
 
 @pytest.mark.parametrize(

@@ -169,6 +169,24 @@ async def test_a_promoted_release_that_is_not_loaded_makes_it_ready_only_with_a_
         assert (await model.check() or "").startswith("the degraded release answers")
 
 
+async def test_a_degraded_release_that_was_removed_answers_nobody_any_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(breaker, "QUIET_SECONDS", 0.05)
+    smaller = FakeTriton()
+    async with serving(smaller) as address:
+        settings = {"degraded_version": "lite", "degraded_triton_grpc": address}
+        async with inference(tmp_path, None, **settings) as model:
+            assert (await model.check() or "").startswith("the degraded release answers")
+            smaller.failure = (grpc.StatusCode.NOT_FOUND, "There is no release 'lite'.")
+            asked = len(smaller.probes)
+            async with asyncio.timeout(5):
+                while len(smaller.probes) < asked + 2:  # noqa: ASYNC110  (what the fake has seen)
+                    await asyncio.sleep(0.01)
+            with pytest.raises(TritonUnavailableError):
+                await model.check()
+
+
 @pytest.mark.parametrize("error", [None, DatabaseUnavailableError("out")])
 async def test_readiness_is_a_status_and_a_report_and_liveness_does_not_depend_on_it(
     tmp_path: Path, error: Exception | None

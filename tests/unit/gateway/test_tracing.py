@@ -12,6 +12,9 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.sampling import ALWAYS_ON
 from opentelemetry.trace import set_span_in_context
 
+from frond.types import DiagnosisRequest
+from gateway.body import validate
+from gateway.errors import InvalidRequestError
 from gateway.metrics import Metrics
 from gateway.tracing import END_SECONDS, Tracing, caller_context, open_tracing, outgoing_headers, traces_url
 from tests.collector import Collector, collecting
@@ -77,6 +80,32 @@ def test_triton_is_told_the_current_span() -> None:
 
 def test_of_a_request_that_is_not_recorded_triton_is_told_nothing() -> None:
     assert outgoing_headers() == ()
+
+
+def test_a_long_tracestate_goes_no_further() -> None:
+    """Triton takes 8 KB of headers: a caller could make its calls fail, and open the breaker for all."""
+    context, _ = caller_context(CALLER + b"00", b",".join(b"key%d=%s" % (number, b"v" * 250) for number in range(16)))
+    span = tracing_with(1).begin("GET", context)
+    assert span is not None
+    token = attach(set_span_in_context(span))
+    headers = dict(outgoing_headers())
+    detach(token)
+    assert list(headers) == ["traceparent"]
+
+
+async def test_a_span_repeats_nothing_that_the_caller_sent(tmp_path: Path, collector: Collector) -> None:
+    settings = settings_for(tmp_path, otlp_endpoint=collector.url, trace_sample_ratio=1)
+    async with open_tracing(settings) as tracing:
+        metrics = Metrics(tracing.tracer)
+        span = tracing.begin("POST /x", Context())
+        assert span is not None
+        token = attach(set_span_in_context(span))
+        with pytest.raises(InvalidRequestError), metrics.stage("body"):
+            validate(DiagnosisRequest, b'{"images": [{"url": "ftp://photos.test/a?signature=SECRET"}]}')
+        detach(token)
+        span.end()
+    collector.until("POST /x", "body")
+    assert "SECRET" not in str(collector.received)
 
 
 async def test_spans_of_a_request_and_its_stages_reach_the_collector_below_each_other(

@@ -1,4 +1,4 @@
-"""How many batches of a user this process takes: a rate for each, held in memory."""
+"""How often each user may do something in this process, held in memory."""
 
 from __future__ import annotations
 
@@ -12,19 +12,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from uuid import UUID
 
-BURST = 10  # an app that was offline sends what it has kept
-PER_MINUTE = 12  # a client sends every half minute at most
-
 
 class UserRate:
     """GCRA (ITU-T I.371), as the limit of diagnoses is, but exact in this process only.
 
-    A batch costs no database and no model: a round trip to PostgreSQL for the limit would be most of its price.
+    For what costs no database and no model: a round trip to PostgreSQL for the limit would be most of its price.
     """
 
-    def __init__(
-        self, burst: int = BURST, per_minute: float = PER_MINUTE, clock: Callable[[], float] = time.monotonic
-    ) -> None:
+    def __init__(self, burst: int, per_minute: float, clock: Callable[[], float] = time.monotonic) -> None:
         self._interval_seconds = 60 / per_minute
         self._tolerance_seconds = (burst - 1) * self._interval_seconds
         self._clock = clock
@@ -35,13 +30,13 @@ class UserRate:
         return len(self._full_again_at)
 
     def charge(self, user: UUID) -> None:
-        """Raises `RateLimitedError` when the user has sent enough for now."""
+        """Raises `RateLimitedError` when the user has had enough for now."""
         now = self._clock()
         self._forget(now)
         full_again_at = max(self._full_again_at.get(user, now), now)
         wait_seconds = full_again_at - now - self._tolerance_seconds
         if wait_seconds > 0:
-            raise RateLimitedError("You report too often. Try again.", math.ceil(wait_seconds * 1000))
+            raise RateLimitedError("Too many of these at once. Try again.", math.ceil(wait_seconds * 1000))
         self._full_again_at.pop(user, None)  # to the end: the oldest are looked at first
         self._full_again_at[user] = full_again_at + self._interval_seconds
 
