@@ -226,7 +226,7 @@ class Connection(HttpToolsProtocol):
         lines = b"".join(name + b": " + value + b"\r\n" for name, value in headers)
         self.transport.write(STATUS_LINE[error.status] + lines + b"\r\n" + bytes(response.body))
         if self._metrics is not None:
-            count(self._metrics, UNKNOWN_ROUTE, error.status, 0)
+            count(self._metrics, UNKNOWN_ROUTE, error.status, error.code, 0)
         # Closed at once, the kernel would answer what still arrives with a reset, and the client lose these words.
         self.transport.write_eof()
         self._is_refused = True

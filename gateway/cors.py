@@ -24,6 +24,8 @@ REQUEST_HEADERS = (
     "X-Request-Id",
     "traceparent",
     "tracestate",
+    "apikey",  # this one and the next come with every call of supabase-js; they mean nothing here
+    "X-Client-Info",
 )
 ANSWER_HEADERS = ("X-Request-Id", "Idempotency-Replayed", "Retry-After", "RateLimit", "RateLimit-Policy")
 

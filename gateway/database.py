@@ -36,6 +36,8 @@ UNAVAILABLE = (
     asyncpg.ReadOnlySQLTransactionError,  # a standby, in the middle of a failover
     asyncpg.LockNotAvailableError,  # waited for another transaction as long as the role may
     asyncpg.InvalidAuthorizationSpecificationError,  # the password is being changed
+    asyncpg.UndefinedFunctionError,  # not migrated yet: readiness says so
+    asyncpg.InvalidSchemaNameError,
     asyncpg.InvalidCatalogNameError,  # a server that is still being restored
 )
 

@@ -15,7 +15,15 @@ from opentelemetry.trace import Status, StatusCode, set_span_in_context
 from gateway import logs
 from gateway.envelope import failure_response
 from gateway.errors import GatewayError, ServerError, StoppingError, category_of
-from gateway.headers import DOCS_PATH, DOCS_POLICY, SECURITY_HEADERS, STRICT_TRANSPORT, Header, add_missing
+from gateway.headers import (
+    DOCS_PATH,
+    DOCS_POLICY,
+    DOCS_POLICY_BEHIND_TLS,
+    SECURITY_HEADERS,
+    STRICT_TRANSPORT,
+    Header,
+    add_missing,
+)
 from gateway.tracing import caller_context
 
 if TYPE_CHECKING:
@@ -38,7 +46,8 @@ class Edge:
     def __init__(self, app: ASGIApp, *, is_https: bool) -> None:
         self._app = app
         self._headers = (*SECURITY_HEADERS, STRICT_TRANSPORT) if is_https else SECURITY_HEADERS
-        self._docs_headers = (DOCS_POLICY, *(header for header in self._headers if header[0] != DOCS_POLICY[0]))
+        docs_policy = DOCS_POLICY_BEHIND_TLS if is_https else DOCS_POLICY
+        self._docs_headers = (docs_policy, *(header for header in self._headers if header[0] != docs_policy[0]))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -92,7 +101,7 @@ class Exchange:
         seconds = time.perf_counter() - self._started
         self._metrics.in_flight.dec()
         route = getattr(self.scope.get("route"), "path", UNKNOWN_ROUTE)
-        count(self._metrics, route, self.status, seconds)
+        count(self._metrics, route, self.status, code_of(self.scope), seconds)
         log(self.scope, route, self.status, seconds)
         request_id, trace_id, span = self._tokens
         logs.request_id.reset(request_id)
@@ -138,8 +147,14 @@ def choose_request_id(wanted: bytes | None) -> str:
     return wanted.decode() if wanted is not None and REQUEST_ID.fullmatch(wanted) else str(uuid.uuid4())
 
 
-def count(metrics: Metrics, route: str, status: int | None, seconds: float) -> None:
-    metrics.requests.labels(route, status or "none", category_of(status) or "none").inc()
+def code_of(scope: Scope) -> str | None:
+    """Of a failure that was rendered, or of one that is stored as an answer."""
+    error = scope["state"].get("error")
+    return error.code if isinstance(error, GatewayError) else scope["state"].get("code")
+
+
+def count(metrics: Metrics, route: str, status: int | None, code: str | None, seconds: float) -> None:
+    metrics.requests.labels(route, status or "none", category_of(status) or "none", code or "none").inc()
     metrics.request_seconds.labels(route).observe(seconds)
 
 
@@ -154,7 +169,7 @@ def log(scope: Scope, route: str, status: int | None, seconds: float) -> None:
         "route": route,
         "status": status,
         "duration_ms": round(seconds * 1000, 1),
-        "error": error.code if isinstance(error, GatewayError) else None,
+        "error": code_of(scope),
         "cause": repr(error.__cause__) if isinstance(error, ServerError) and error.__cause__ else None,
     }
     logger.log(level, "request", extra={"fields": fields})

@@ -25,6 +25,8 @@ DOCS_SOURCES = (
     b"form-action 'none'",
 )
 DOCS_POLICY = (b"content-security-policy", b"; ".join(DOCS_SOURCES))
+# The page names its scripts as the request came here: without TLS, which ends in front of us.
+DOCS_POLICY_BEHIND_TLS = (DOCS_POLICY[0], DOCS_POLICY[1] + b"; upgrade-insecure-requests")
 
 # The console's pages: everything from here, no script or style in the page, photos from the page's own memory, and no
 # text that becomes markup (Trusted Types).

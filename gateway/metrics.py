@@ -38,7 +38,7 @@ class Metrics:
         self.requests = Counter(
             "frond_gateway_requests",
             "Answered requests; the category is that of the contract's errors, or none.",
-            ["route", "status", "category"],
+            ["route", "status", "category", "code"],
             registry=registry,
         )
         self.request_seconds = Histogram(

@@ -29,6 +29,7 @@ class FakeTriton(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ignore
         self._turn = asyncio.Lock()
         self.failure_of_strangers: grpc.StatusCode | None = None  # of all but the gateway's own probe
         self.failure: tuple[grpc.StatusCode, str] | None = None
+        self.failures_of: dict[str, tuple[grpc.StatusCode, str]] = {}  # by the version that is named, or ""
         self.gate: asyncio.Event | None = None
         self.arrived = asyncio.Event()
         self.cancelled = asyncio.Event()
@@ -52,11 +53,17 @@ class FakeTriton(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ignore
             raise
         if self.failure_of_strangers is not None and request.id != "probe":
             await context.abort(self.failure_of_strangers, "failed")
-        if self.failure is not None:
-            await context.abort(*self.failure)
+        failure = self.failure or self.failures_of.get(version_of(request))
+        if failure is not None:
+            await context.abort(*failure)
         answer = json.dumps(self.answer or photo_answer(photos_of(request))).encode()
         output = self.output or struct.pack("<I", len(answer)) + answer
         return service_pb2.ModelInferResponse(raw_output_contents=[output])
+
+
+def version_of(request: Any) -> str:
+    """Looking a name up in this map would put it there."""
+    return request.parameters["version"].string_param if "version" in request.parameters else ""
 
 
 def photos_of(request: Any) -> list[bytes]:

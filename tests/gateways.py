@@ -39,7 +39,7 @@ from gateway.rates import UserRate
 from gateway.settings import Settings
 from gateway.status.service import StatusService
 from gateway.status.window import Window, read
-from gateway.telemetry.service import TelemetryService
+from gateway.telemetry.service import BURST, PER_MINUTE, TelemetryService
 from gateway.tracing import open_tracing
 from gateway.unauthenticated import UnauthenticatedCap
 from gateway.uploads.backends import open_storage
@@ -262,7 +262,7 @@ def parts_with(diagnoser: Diagnoser, store: IdempotencyStore | None = None, **pr
                     NoTriton(), PostgresLimits(database, limit), readiness, settings.protocol_models, metrics
                 ),
                 status=StatusService(Window(lambda: read(metrics)), NoServers()),
-                telemetry=TelemetryService(metrics, plenty()),
+                telemetry=TelemetryService(metrics, UserRate(BURST, PER_MINUTE)),
                 cards=RepositoryCards(settings.model_repository),
                 memory=Memory(settings.max_held_bytes, metrics.held_bytes),
                 metrics=metrics,

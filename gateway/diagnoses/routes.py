@@ -61,6 +61,8 @@ async def respond(request: Request, order: Order) -> Response:
         response = failure_response(order.request_id, error)
         response.headers.update(headers_of(error.allowance))
         return response
+    if answer.rejection is not None:
+        request.state.code = answer.rejection["code"]
     headers = headers_of(answer.allowance) | ({"Idempotency-Replayed": "true"} if answer.replayed else {})
     return Response(answer.body, answer.status, headers, JSON)
 

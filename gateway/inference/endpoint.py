@@ -47,6 +47,7 @@ CHANNEL_OPTIONS = (
     ("grpc.use_local_subchannel_pool", 1),  # a connection of our own: what breaks it is ours to count
 )
 PROBE_SECONDS = 2.0
+FAULT_SECONDS = 1.0  # between two looks at a server that answers, but not with the release that is probed
 END_SECONDS = 6.0  # a call takes 5 s at most
 DOUBTS = frozenset({Outcome.FAILED, Outcome.SLOW})
 METADATA_METHOD = "/inference.GRPCInferenceService/ServerMetadata"
@@ -65,6 +66,7 @@ class Endpoint:
         self._metrics = metrics
         self._inquiry = Inquiry([green_png()], 1, probe_version, "probe")
         self._suspicion = asyncio.Event()
+        self._probed_at = 0.0
         self._channel = grpc.aio.insecure_channel(address, options=CHANNEL_OPTIONS)
         self._metadata = self._channel.unary_unary(
             METADATA_METHOD,
@@ -100,6 +102,8 @@ class Endpoint:
             if call.is_vetted or outcome is Outcome.REFUSED:
                 self._note_state(has_opened=self._breaker.record(outcome))
             elif outcome in DOUBTS:  # may be the caller's own doing: a probe finds out
+                self._breaker.suspect()
+            if outcome is Outcome.UNSERVED and self._fault is None:  # other releases' answers must not hide it
                 self._breaker.suspect()
             if outcome not in SIGNS_OF_LIFE:
                 self._suspicion.set()
@@ -142,19 +146,28 @@ class Endpoint:
         while True:
             self._suspicion.clear()
             with contextlib.suppress(TimeoutError):  # no wait_for: in Python 3.11 it can swallow a cancellation
-                async with asyncio.timeout(self._breaker.seconds_to_probe):
+                async with asyncio.timeout(self._seconds_to_probe):
                     await self._suspicion.wait()
-            if self._breaker.seconds_to_probe == 0:
+            if self._seconds_to_probe == 0:
                 try:
                     await self._probe()
                 except Exception:  # a bug must not leave a breaker open for ever
                     logger.exception("a probe of Triton failed")
                     await asyncio.sleep(PROBE_SECONDS)
 
+    @property
+    def _seconds_to_probe(self) -> float:
+        """Answers of another release keep the breaker content; the fault is looked at all the same."""
+        seconds = self._breaker.seconds_to_probe
+        if self._fault is None or not self.is_closed:
+            return seconds
+        return min(seconds, max(0.0, self._probed_at + FAULT_SECONDS - time.monotonic()))
+
     async def _probe(self) -> None:
         """A photo goes all the way through decoding and inference: Triton's own health says 200 while a Python stub is
         dead (triton-inference-server/server 8604).
         """
+        self._probed_at = time.monotonic()
         self._breaker.begin_probe()
         self._note_state()
         outcome, result = await self._ask(self._inquiry, Deadline.after(PROBE_SECONDS), PROBE_SECONDS)

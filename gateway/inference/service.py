@@ -8,13 +8,15 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from typing import TYPE_CHECKING
 
-from gateway.errors import TritonUnavailableError
+from gateway.deadline import Deadline
+from gateway.errors import GatewayError, TritonUnavailableError
 from gateway.inference.addresses import Addresses
 from gateway.inference.balancer import Balancer, open_balancer
 from gateway.inference.breaker import State
 from gateway.inference.degraded import DegradingDiagnoser
 from gateway.inference.endpoint import PROBE_SECONDS, Endpoint
 from gateway.inference.outcomes import Outcome
+from gateway.inference.picture import green_png
 from gateway.status.protocols import BreakerState, ServerCondition
 
 if TYPE_CHECKING:
@@ -61,10 +63,17 @@ class Inference:
         ]
 
     async def _is_degraded(self, faults: dict[str, str]) -> bool:
-        """Where both releases have the same Triton, it only has to be there: the fallback is not probed."""
+        """Where both releases have the same Triton, only the promoted one is probed: the other one is asked now."""
         if self._fallback is self.promoted:
-            return Outcome.UNSERVED in faults.values()
+            return Outcome.UNSERVED in faults.values() and await self._answers()
         return self._fallback is not None and len(await faults_of(self._fallback)) < len(self._fallback.endpoints)
+
+    async def _answers(self) -> bool:
+        try:
+            await self.diagnoser.diagnose([green_png()], 1, None, "readiness", Deadline.after(PROBE_SECONDS))
+        except GatewayError:
+            return False
+        return True
 
 
 async def faults_of(balancer: Balancer) -> dict[str, str]:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from tests.gateways import FakeDiagnoser, Gateway
 
 OURS = "https://app.test"
-ASKED = "authorization,content-type,idempotency-key,x-frond-deadline-ms,x-request-id,traceparent"
+ASKED = "authorization,content-type,idempotency-key,x-frond-deadline-ms,x-request-id,traceparent,apikey,x-client-info"
 
 
 async def preflight(

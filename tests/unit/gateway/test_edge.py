@@ -217,7 +217,9 @@ async def test_behind_tls_browsers_are_told_to_stay_with_it(metrics: Metrics) ->
         assert "max-age=" in (await client.get("/fine")).headers["strict-transport-security"]
 
 
-async def test_requests_are_counted_by_route_status_and_category(client: httpx2.AsyncClient, metrics: Metrics) -> None:
+async def test_requests_are_counted_by_route_status_category_and_code(
+    client: httpx2.AsyncClient, metrics: Metrics
+) -> None:
     for path in ("/fine", "/things/a", "/things/b", "/crowded", "/broken", "/a", "/b"):
         await client.get(path)
     with pytest.raises(RuntimeError, match="half way"):
@@ -229,12 +231,12 @@ async def test_requests_are_counted_by_route_status_and_category(client: httpx2.
         if sample.name.endswith("_total")
     }
     assert counted == {
-        ("/fine", "200", "none"): 1,
-        ("/things/{name}", "200", "none"): 2,
-        ("/crowded", "429", "server"): 1,
-        ("/broken", "500", "server"): 1,
-        ("/half", "200", "none"): 1,
-        ("other", "404", "validation"): 2,
+        ("/fine", "200", "none", "none"): 1,
+        ("/things/{name}", "200", "none", "none"): 2,
+        ("/crowded", "429", "server", "none"): 1,
+        ("/broken", "500", "server", "internal_error"): 1,
+        ("/half", "200", "none", "none"): 1,
+        ("other", "404", "validation", "none"): 2,
     }
     assert metrics.in_flight._value.get() == 0
 

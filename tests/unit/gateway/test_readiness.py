@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import grpc
 import pytest
 
+from gateway.deadline import Deadline
 from gateway.errors import DatabaseUnavailableError, TritonUnavailableError
 from gateway.health.service import FRESH_SECONDS, Condition, Lifecycle, ReadinessService
 from gateway.inference import breaker, endpoint
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
+    from gateway.diagnoses.protocols import ModelAnswer
     from gateway.inference.service import Inference
 
 
@@ -93,6 +95,9 @@ async def test_who_was_asked_to_go_is_not_ready() -> None:
     assert not (await service.readiness()).is_ready
 
 
+UNLOADED = (grpc.StatusCode.UNAVAILABLE, "The classifier is not available.")
+
+
 def test_the_picture_of_the_synthetic_inference_is_a_photo() -> None:
     header = read_header(green_png())
     assert (header.content_type, header.width, header.height) == ("image/png", 32, 32)
@@ -161,12 +166,33 @@ async def test_with_a_degraded_release_it_is_ready_as_long_as_that_one_answers(t
 
 async def test_a_promoted_release_that_is_not_loaded_makes_it_ready_only_with_a_degraded_one(tmp_path: Path) -> None:
     fake = FakeTriton()
-    fake.failure = (grpc.StatusCode.UNAVAILABLE, "The classifier is not available.")
+    fake.failures_of = {"": UNLOADED, "lost": (grpc.StatusCode.NOT_FOUND, "There is no release 'lost'.")}
     async with inference(tmp_path, fake) as model:
         with pytest.raises(TritonUnavailableError, match="unserved"):
             await model.check()
     async with inference(tmp_path, fake, degraded_version="lite") as model:
         assert (await model.check() or "").startswith("the degraded release answers")
+    async with inference(tmp_path, fake, degraded_version="lost") as model:
+        with pytest.raises(TritonUnavailableError, match="unserved"):
+            await model.check()
+
+
+async def test_answers_of_the_degraded_release_do_not_hide_that_the_promoted_one_is_out(tmp_path: Path) -> None:
+    fake = FakeTriton()
+    async with inference(tmp_path, fake, degraded_version="lite") as model:
+        assert await model.check() is None
+        fake.failures_of = {"": UNLOADED}
+        async with asyncio.timeout(20):
+            while not (await model.check() or "").startswith("the degraded release answers"):
+                assert (await ask(model)).degraded
+        fake.failures_of = {}
+        async with asyncio.timeout(20):
+            while await model.check() is not None:
+                assert await ask(model)
+
+
+async def ask(model: Inference) -> ModelAnswer:
+    return await model.diagnoser.diagnose([green_png()], 1, None, "request", Deadline.after(5))
 
 
 async def test_a_degraded_release_that_was_removed_answers_nobody_any_more(

@@ -9,7 +9,7 @@ from gateway.status.window import SAMPLES, Sample, Window, between, quantile, re
 
 
 def answered(metrics: Metrics, seconds: float, category: str = "none", route: str = "/v1/ai-inference") -> None:
-    metrics.requests.labels(route, "200", category).inc()
+    metrics.requests.labels(route, "200", category, "none").inc()
     metrics.request_seconds.labels(route).observe(seconds)
 
 
