@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from typing import Any
 
@@ -13,7 +14,7 @@ from gateway.errors import InvalidRequestError
 from gateway.protocol.messages import Request
 from gateway.protocol.screening import MAX_TENSORS, screen
 
-LATER = Deadline.after(60)
+LATER = Deadline(math.inf)
 
 
 def request(model: str = "diagnose", tensors: int = 0, **fields: Any) -> Request:
