@@ -10,7 +10,7 @@ from pydantic import BaseModel, ValidationError
 from starlette.requests import ClientDisconnect
 
 from gateway.deadline import Deadline
-from gateway.envelope import describe
+from gateway.envelope import JSON, describe
 from gateway.errors import (
     BodyTooLargeError,
     ClientGoneError,
@@ -18,6 +18,7 @@ from gateway.errors import (
     InvalidHeaderError,
     InvalidRequestError,
     MalformedRequestError,
+    UnsupportedBodyError,
 )
 
 if TYPE_CHECKING:
@@ -66,6 +67,13 @@ async def read(request: Request, max_bytes: int, deadline: Deadline, share: Shar
     async for chunk in chunks(request, max_bytes, deadline, share):
         content += chunk
     return bytes(content)
+
+
+async def read_model(request: Request, model: type[ModelT], max_bytes: int, share: Share) -> ModelT:
+    """A small JSON body that is all of a request. Raises what `read` and `validate` do, and `UnsupportedBodyError`."""
+    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != JSON:
+        raise UnsupportedBodyError(f"The body must be {JSON}.")
+    return validate(model, await read(request, max_bytes, Deadline.from_header(None), share))
 
 
 def check_length(content_length: str | None, max_bytes: int) -> None:

@@ -12,7 +12,8 @@ from starlette.responses import Response
 from starlette.routing import Match
 
 from frond.types import DiagnosisResponse, Error
-from gateway.errors import GatewayError, InvalidRequestError, MethodNotAllowedError, NotFoundError
+from gateway.allowance import headers_of
+from gateway.errors import GatewayError, InvalidRequestError, MethodNotAllowedError, NotFoundError, RateLimitedError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -61,6 +62,8 @@ def failure_response(request_id: str, error: GatewayError, path: str = "") -> Re
     response = Response(body, status, media_type=JSON)
     if error.retry_after_ms is not None:
         response.headers["Retry-After"] = str(math.ceil(error.retry_after_ms / 1000))  # RFC 9110 knows whole seconds
+    if isinstance(error, RateLimitedError):
+        response.headers.update(headers_of(error.allowance))
     if error.status == 401:
         response.headers["WWW-Authenticate"] = "Bearer"
     return response

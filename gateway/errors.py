@@ -55,7 +55,7 @@ from typing import TYPE_CHECKING, ClassVar
 from frond.types import ErrorCategory
 
 if TYPE_CHECKING:
-    from gateway.diagnoses.protocols import Allowance
+    from gateway.allowance import Allowance
 
 
 # The statuses whose category is not plain from their first digit.

@@ -11,14 +11,11 @@ import asyncio
 import io
 import itertools
 import json
-import os
 import statistics
-import tempfile
 import time
 import uuid
 from collections.abc import Awaitable, Callable
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import grpc
@@ -31,16 +28,16 @@ from tritonclient.grpc import service_pb2
 from cli.connection import LOCAL_USER, local_token
 from cli.sample import draw_sample
 from loadtest.http import HttpConnection, form, post
+from loadtest.own_stack import own_stack
 from loadtest.round_trips import RoundTrips, counted
-from stack import control
 from stack.command import Command, start, stop
-from stack.paths import StatePaths
 from stack.ports import free_ports
 from stack.service import GatewayPart
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from stack.paths import StatePaths
     from stack.state import State
 
 SIDE = 256
@@ -60,15 +57,8 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=4, help="a round at concurrency 8, and one of replays")
     parser.add_argument("--rounds", type=int, default=5, help="the median of them counts")
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="frond-overhead-") as folder:
-        os.environ["FROND_STATE_DIR"] = folder  # where `local_token` looks for the key
-        Path(folder).chmod(0o755)  # PostgreSQL's user passes through
-        paths = StatePaths.default()
-        state = control.start_detached(paths, 0, lambda _: None)
-        try:
-            results = uvloop.run(measure(paths, state, options))
-        finally:
-            control.stop(paths)
+    with own_stack() as (paths, state):
+        results = uvloop.run(measure(paths, state, options))
     print(json.dumps(results))
 
 
@@ -79,7 +69,7 @@ async def measure(paths: StatePaths, state: State, options: argparse.Namespace) 
         ratio = await throughput_ratio(ask_diagnose, client.diagnose, options)
         replays = await replays_per_second(client, options)
         client.close()
-    async with counted(state.database_url) as counter, gateway(paths, state, counter.url) as address:
+    async with counted(state.database_url, RoundTrips()) as counter, gateway(paths, state, counter.url) as address:
         return {
             "p50_overhead_ms": overhead,
             "throughput_ratio": ratio,

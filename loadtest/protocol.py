@@ -9,12 +9,9 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-import os
 import statistics
-import tempfile
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import grpc
@@ -26,15 +23,15 @@ from tritonclient.utils import serialize_byte_tensor
 from cli.connection import LOCAL_USER, local_token
 from loadtest.http import HttpConnection, post
 from loadtest.overhead import CONCURRENCY, OK, SETTINGS, Ask, photo, rate
-from stack import control
+from loadtest.own_stack import own_stack
 from stack.command import Command, start, stop
-from stack.paths import StatePaths
 from stack.ports import free_ports
 from stack.service import GatewayPart
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
 
+    from stack.paths import StatePaths
     from stack.state import State
 
 
@@ -151,15 +148,8 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=4, help="a round")
     parser.add_argument("--rounds", type=int, default=5, help="the median of them counts")
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="frond-protocol-") as folder:
-        os.environ["FROND_STATE_DIR"] = folder  # where `local_token` looks for the key
-        Path(folder).chmod(0o755)  # PostgreSQL's user passes through
-        paths = StatePaths.default()
-        state = control.start_detached(paths, 0, lambda _: None)
-        try:
-            results = uvloop.run(measure(paths, state, options))
-        finally:
-            control.stop(paths)
+    with own_stack() as (paths, state):
+        results = uvloop.run(measure(paths, state, options))
     print(json.dumps(results))
 
 

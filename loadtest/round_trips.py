@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
@@ -21,8 +21,12 @@ CHUNK_BYTES = 65536
 class RoundTrips:
     """`url` leads to the database through the relay that counts."""
 
-    url: str
+    url: str = ""
     count: int = 0
+
+    async def passing(self, header: bytes, content: bytes) -> None:  # noqa: ARG002  (of use to who inherits)
+        """A message of the client, before it goes on."""
+        self.count += header[0] in WAITED_FOR
 
     def take(self) -> int:
         """How many there were since the last time."""
@@ -30,10 +34,12 @@ class RoundTrips:
         return taken
 
 
+CounterT = TypeVar("CounterT", bound=RoundTrips)
+
+
 @asynccontextmanager
-async def counted(database_url: str) -> AsyncIterator[RoundTrips]:
+async def counted(database_url: str, counter: CounterT) -> AsyncIterator[CounterT]:
     target = urlsplit(database_url)
-    counter = RoundTrips("")
     tasks: set[asyncio.Task[None]] = set()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -54,20 +60,25 @@ async def counted(database_url: str) -> AsyncIterator[RoundTrips]:
 
 
 async def count(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, counter: RoundTrips) -> None:
-    with suppress(asyncio.IncompleteReadError, ConnectionError):
-        length = await reader.readexactly(4)  # the first message has no letter
-        writer.write(length + await reader.readexactly(int.from_bytes(length) - 4))
-        while True:
-            header = await reader.readexactly(HEADER_BYTES)
-            counter.count += header[0] in WAITED_FOR
-            writer.write(header + await reader.readexactly(int.from_bytes(header[1:]) - 4))
-            await writer.drain()
-    writer.close()
+    try:
+        with suppress(asyncio.IncompleteReadError, ConnectionError):
+            length = await reader.readexactly(4)  # the first message has no letter
+            writer.write(length + await reader.readexactly(int.from_bytes(length) - 4))
+            while True:
+                header = await reader.readexactly(HEADER_BYTES)
+                content = await reader.readexactly(int.from_bytes(header[1:]) - 4)
+                await counter.passing(header, content)
+                writer.write(header + content)
+                await writer.drain()
+    finally:
+        writer.close()
 
 
 async def copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    with suppress(ConnectionError):
-        while data := await reader.read(CHUNK_BYTES):
-            writer.write(data)
-            await writer.drain()
-    writer.close()
+    try:
+        with suppress(ConnectionError):
+            while data := await reader.read(CHUNK_BYTES):
+                writer.write(data)
+                await writer.drain()
+    finally:
+        writer.close()

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from frond.types import DiagnosisDetails
+    from gateway.allowance import Allowance
     from gateway.auth.protocols import Caller
     from gateway.deadline import Deadline
     from gateway.memory import Share
@@ -42,16 +43,6 @@ class Order:
     details: DiagnosisDetails
     photos: tuple[Photo, ...]
     share: Share  # of the process's memory; photos that are still to be fetched are not in it yet
-
-
-@dataclass(frozen=True, slots=True)
-class Allowance:
-    """A user's rate limit after this claim: how many more may start at once, and when the burst is full again."""
-
-    burst: int
-    period_seconds: float  # between two in the long run
-    remaining: int
-    full_in_seconds: float
 
 
 @dataclass(frozen=True, slots=True)

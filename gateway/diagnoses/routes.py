@@ -10,14 +10,14 @@ from uuid import UUID
 from fastapi import APIRouter, Request, Response
 
 from frond.types import DiagnosisResponse
+from gateway.allowance import headers_of
 from gateway.auth.bearer import caller_of
 from gateway.cancellation import while_connected
 from gateway.deadline import Deadline
 from gateway.diagnoses import request as request_body
-from gateway.diagnoses.allowance import headers_of
 from gateway.diagnoses.protocols import Order
-from gateway.envelope import JSON, failure_response
-from gateway.errors import IdempotencyKeyInvalidError, IdempotencyKeyMissingError, RateLimitedError
+from gateway.envelope import JSON
+from gateway.errors import IdempotencyKeyInvalidError, IdempotencyKeyMissingError
 from gateway.memory import Share
 from gateway.openapi import DIAGNOSIS_BODY, failures
 
@@ -54,13 +54,7 @@ async def diagnose(request: Request) -> Response:
 
 async def respond(request: Request, order: Order) -> Response:
     service: DiagnosisService = request.state.diagnoses
-    try:
-        answer = await while_connected(request, service.answer(order))
-    except RateLimitedError as error:
-        request.state.error = error
-        response = failure_response(order.request_id, error)
-        response.headers.update(headers_of(error.allowance))
-        return response
+    answer = await while_connected(request, service.answer(order))
     if answer.rejection is not None:
         request.state.code = answer.rejection["code"]
     headers = headers_of(answer.allowance) | ({"Idempotency-Replayed": "true"} if answer.replayed else {})

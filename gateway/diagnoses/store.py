@@ -8,7 +8,8 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gateway.diagnoses.protocols import Allowance, Answer, Claimed, Found
+from gateway.allowance import Allowance
+from gateway.diagnoses.protocols import Answer, Claimed, Found
 from gateway.errors import IdempotencyKeyReusedError, RateLimitedError, RequestInFlightError
 from gateway.queries import load_queries
 

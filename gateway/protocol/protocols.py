@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
+    from gateway.allowance import Allowance
     from gateway.auth.protocols import Caller
     from gateway.deadline import Deadline
-    from gateway.diagnoses.protocols import Allowance
     from gateway.health.service import Readiness
     from gateway.inference.calls import Call
 

@@ -15,9 +15,9 @@ from gateway.version import VERSION
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from gateway.allowance import Allowance
     from gateway.auth.protocols import Caller
     from gateway.deadline import Deadline
-    from gateway.diagnoses.protocols import Allowance
     from gateway.inference.calls import Call
     from gateway.metrics import Metrics
     from gateway.protocol.messages import Request

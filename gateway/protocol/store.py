@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 from gateway.queries import load_queries
 
 if TYPE_CHECKING:
+    from gateway.allowance import Allowance
     from gateway.auth.protocols import Caller
     from gateway.database import Database
-    from gateway.diagnoses.protocols import Allowance
     from gateway.diagnoses.store import RateLimit
 
 QUERIES = Path(__file__).with_name("queries.sql")

@@ -9,9 +9,7 @@ from fastapi import APIRouter, Request, Response
 from frond.types import TelemetryBatch, TelemetryReceipt, TelemetryResponse
 from gateway import body
 from gateway.auth.bearer import caller_of
-from gateway.deadline import Deadline
 from gateway.envelope import JSON
-from gateway.errors import UnsupportedBodyError
 from gateway.memory import Share
 from gateway.openapi import TELEMETRY_BODY, failures
 
@@ -34,12 +32,10 @@ router = APIRouter(tags=["telemetry"])
 async def report(request: Request) -> Response:
     """Counted in the gateway's metrics and not stored; nothing in it says where a user is or what a photo shows."""
     caller = caller_of(request)
-    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != JSON:
-        raise UnsupportedBodyError("The body must be application/json.")
     with Share(request.state.memory, caller.user_id) as share:
-        content = await body.read(request, MAX_BATCH_BYTES, Deadline.from_header(None), share)
+        batch = await body.read_model(request, TelemetryBatch, MAX_BATCH_BYTES, share)
     service: TelemetryService = request.state.telemetry
-    taken = service.take(caller, body.validate(TelemetryBatch, content))
+    taken = service.take(caller, batch)
     response = TelemetryResponse(
         success=True, request_id=request.state.request_id, result=TelemetryReceipt(taken=taken)
     )

@@ -9,9 +9,7 @@ from fastapi import APIRouter, Request, Response
 from frond.types import UploadRequest, UploadResponse
 from gateway import body
 from gateway.auth.bearer import caller_of
-from gateway.deadline import Deadline
 from gateway.envelope import JSON
-from gateway.errors import UnsupportedBodyError
 from gateway.memory import Share
 from gateway.openapi import UPLOAD_BODY, failures
 
@@ -33,11 +31,9 @@ router = APIRouter(tags=["uploads"])
 async def ask(request: Request) -> Response:
     """PUT the photo to `uploadUrl` with `uploadHeaders`, then name `downloadUrl` in the diagnosis request."""
     caller = caller_of(request)
-    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != JSON:
-        raise UnsupportedBodyError("The body must be application/json.")
     with Share(request.state.memory, caller.user_id) as share:
-        content = await body.read(request, MAX_TICKET_BYTES, Deadline.from_header(None), share)
+        upload = await body.read_model(request, UploadRequest, MAX_TICKET_BYTES, share)
         service: UploadService = request.state.uploads
-        ticket = await service.ticket(caller, body.validate(UploadRequest, content))
+        ticket = await service.ticket(caller, upload)
     response = UploadResponse(success=True, request_id=request.state.request_id, result=ticket)
     return Response(response.model_dump_json(by_alias=True), media_type=JSON)

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 from fastapi import APIRouter, Request, Response
 
 from gateway import body
+from gateway.allowance import headers_of
 from gateway.auth.bearer import caller_of
 from gateway.cancellation import while_connected
 from gateway.deadline import Deadline
-from gateway.diagnoses.allowance import headers_of
-from gateway.envelope import JSON, failure_response
-from gateway.errors import MalformedRequestError, RateLimitedError
+from gateway.envelope import JSON
+from gateway.errors import MalformedRequestError
 from gateway.memory import Share
 from gateway.protocol.messages import MAX_MESSAGE_BYTES
 from gateway.protocol.messages import Response as InferResponse
@@ -79,13 +79,7 @@ async def infer(request: Request, model: str) -> Response:
     """Under the deadline of `X-Frond-Deadline-Ms`; who hangs up cancels it in Triton too."""
     version, deadline = asked_of(request)
     caller = caller_of(request)
-    try:
-        allowance = await service_of(request).spend(caller)
-    except RateLimitedError as error:
-        request.state.error = error
-        response = failure_response(request.state.request_id, error, request.url.path)
-        response.headers.update(headers_of(error.allowance))
-        return response
+    allowance = await service_of(request).spend(caller)
     with Share(request.state.memory, caller.user_id) as share:
         with request.state.metrics.stage("body"):
             content = await body.read(request, MAX_MESSAGE_BYTES, deadline, share)

@@ -10,8 +10,9 @@ from uuid import uuid4
 
 import pytest
 
+from gateway.allowance import Allowance
 from gateway.database import open_database
-from gateway.diagnoses.protocols import Allowance, Claimed, Found
+from gateway.diagnoses.protocols import Claimed, Found
 from gateway.diagnoses.store import PostgresStore, RateLimit
 from gateway.errors import IdempotencyKeyReusedError, RateLimitedError
 from tests.gateways import ALICE, BOB

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from frond.types import MultipartDetails
+from gateway.allowance import Allowance, headers_of
 from gateway.auth.protocols import Caller
 from gateway.deadline import Deadline
-from gateway.diagnoses.allowance import headers_of
 from gateway.diagnoses.keys import LEASE_MARGIN_SECONDS, Keys, claim_for
-from gateway.diagnoses.protocols import Allowance, Answer, Claim, Claimed, Found, Order
+from gateway.diagnoses.protocols import Answer, Claim, Claimed, Found, Order
 from gateway.diagnoses.work import WORK_SECONDS
 from gateway.errors import (
     DatabaseUnavailableError,

@@ -1,12 +1,19 @@
-"""A user's rate limit as response headers: draft-ietf-httpapi-ratelimit-headers-10."""
+"""What is left of a user's rate, and how an answer says so: draft-ietf-httpapi-ratelimit-headers-10."""
 
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
 
-if TYPE_CHECKING:
-    from gateway.diagnoses.protocols import Allowance
+
+@dataclass(frozen=True, slots=True)
+class Allowance:
+    """A user's rate limit: how many more requests may start at once, and when the burst is full again."""
+
+    burst: int
+    period_seconds: float  # between two in the long run
+    remaining: int
+    full_in_seconds: float
 
 
 def headers_of(allowance: Allowance | None) -> dict[str, str]:

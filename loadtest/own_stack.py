@@ -1,0 +1,30 @@
+"""A local stack for one measurement, in a folder of its own that is gone afterwards."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from stack import control
+from stack.paths import StatePaths
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from stack.state import State
+
+
+@contextmanager
+def own_stack() -> Iterator[tuple[StatePaths, State]]:
+    with tempfile.TemporaryDirectory(prefix="frond-loadtest-") as folder:
+        os.environ["FROND_STATE_DIR"] = folder  # where `local_token` looks for the key
+        Path(folder).chmod(0o755)  # PostgreSQL's user passes through
+        paths = StatePaths.default()
+        state = control.start_detached(paths, 0, lambda _: None)
+        try:
+            yield paths, state
+        finally:
+            control.stop(paths)
