@@ -63,7 +63,7 @@ bench-gpu: .venv-gpu/ready  ## three networks on one GPU: held to the CPU's answ
 
 clean:  ## everything that was made here; the added models and the local database too
 	@if [ -x $(BIN)/frond ]; then $(BIN)/frond down; fi
-	@rm -rf .venv .venv-gpu .venv-training .frond build client/build client/typescript/node_modules client/src/*.egg-info *.egg-info
+	@rm -rf .venv .venv-gpu .venv-peers .venv-training .frond build client/build client/typescript/node_modules client/src/*.egg-info *.egg-info
 	@rm -rf .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
@@ -83,6 +83,15 @@ clean:  ## everything that was made here; the added models and the local databas
 
 .venv/test: .venv/local requirements/test.txt
 	@$(BIN)/python $(PIP) -r requirements/test.txt
+	@touch $@
+
+.venv/loadtest: .venv/local requirements/loadtest.txt
+	@$(BIN)/python $(PIP) -r requirements/loadtest.txt
+	@touch $@
+
+.venv-peers/ready: requirements/peers.txt
+	@"$(PYTHON)" -m venv .venv-peers
+	@.venv-peers/bin/python $(PIP) -r requirements/peers.txt
 	@touch $@
 
 # The compiler alone, which needs no other package: its exact version in package.json says all that a lock would.
