@@ -86,7 +86,7 @@ clean:  ## everything that was made here; the added models and the local databas
 	@touch $@
 
 .venv/loadtest: .venv/local requirements/loadtest.txt
-	@$(BIN)/python $(PIP) -r requirements/loadtest.txt
+	@$(BIN)/python $(PIP) --no-deps -r requirements/loadtest.txt
 	@touch $@
 
 .venv-peers/ready: requirements/peers.txt
