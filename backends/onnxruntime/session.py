@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import onnxruntime as ort
 from engines import built_by_one
+from graph import readied
 from parameters import ARENA_SHRINKAGE, DEVICE_ALLOCATOR, FLAGS, Config, LoadError, choose, count, read_parameters
 from providers import execution_providers
 
@@ -32,8 +33,10 @@ def create_session(config: Config, version_folder: Path, kind: str, device: str)
     if kind == "GPU":
         ort.preload_dlls()  # CUDA and cuDNN where they are wheels, whose folders the loader does not know
     try:
+        # TensorRT folds padding itself, and names its engines by the file.
+        model = path if kind == "GPU" else readied(path)
         with built_by_one(providers):
-            session = ort.InferenceSession(path, options, providers=providers)
+            session = ort.InferenceSession(model, options, providers=providers)
     except Exception as error:  # onnxruntime's exceptions have no base class of their own
         raise LoadError(f"onnxruntime {ort.__version__} cannot load '{path.name}': {error}") from error
     unused = {name for name, _ in providers} - set(session.get_providers())
