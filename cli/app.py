@@ -21,6 +21,7 @@ COMMANDS = {
     "doctor": "cli.doctor:doctor",
     "diagnose": "cli.diagnose:diagnose",
     "model": "cli.model:app",
+    "capacity": "cli.capacity.command:capacity",
     "token": "cli.token:token",
 }
 

@@ -104,13 +104,15 @@ def list_(
     repository: Repository = None,
     triton: Triton = None,
 ) -> None:
-    """Show every release: what it is, how it is calibrated, and whether it is served."""
+    """Show every release: what it is, how it is calibrated, whether it is served. Exit status: 1 one is damaged."""
     with reported():
         releases = lifecycle.list_releases(*_place(repository, triton))
     if as_json:
         print(json.dumps([_entry(release) for release in releases], indent=2, ensure_ascii=False))
     else:
         Console(highlight=False).print(_table(releases))
+    if any(release.problem for release in releases):
+        raise typer.Exit(1)
 
 
 @app.command()
@@ -224,7 +226,7 @@ def _table(releases: list[Listed]) -> Table:
         entry = {key: "-" if value is None else str(value) for key, value in _entry(listed).items()}
         table.add_row(
             listed.version,
-            listed.source or "shipped",
+            listed.source or ("-" if listed.problem else "shipped"),
             *(entry[key] for key in ("size", "classes", "temperature", "calibrationError")),
             _state(listed),
         )

@@ -46,6 +46,8 @@ def announce(progress: Progress, state: State, seconds: float, how_to_stop: str)
     progress.say(f"\nReady after {seconds:.1f} s. {how_to_stop}")
     progress.say(f"  console         {console_address(state)}")
     progress.say(f"  gateway         {state.gateway_url}/v1/ai-inference")
+    protocol = f"gRPC {state.gateway_grpc}, " if state.gateway_grpc else ""
+    progress.say(f"  protocol        {protocol}HTTP {state.gateway_url}/v2")
     progress.say(f"  documentation   {state.gateway_url}/docs")
     progress.say(f"  Triton          gRPC {state.triton_grpc}, HTTP {state.triton_http}")
     progress.say(f"  metrics         http://{state.gateway_metrics}/metrics, http://{state.triton_metrics}/metrics")

@@ -37,6 +37,7 @@ def describe(paths: StatePaths) -> dict[str, Any]:
         state = "starting" if lock.is_locked(paths.lock) else "not running"
         nothing: dict[str, Any] = {
             "gatewayUrl": None,
+            "protocol": None,
             "metricsUrls": [],
             "activeRelease": None,
             "memoryBytes": 0,
@@ -49,6 +50,7 @@ def describe(paths: StatePaths) -> dict[str, Any]:
     return {
         "state": found.state,
         "gatewayUrl": addresses.gateway_url if addresses else None,
+        "protocol": {"http": f"{addresses.gateway_url}/v2", "grpc": addresses.gateway_grpc} if addresses else None,
         "metricsUrls": _metrics_urls(addresses) if addresses else [],
         "activeRelease": _active_release(paths),
         "memoryBytes": sum(part["memoryBytes"] for part in parts),
@@ -124,8 +126,11 @@ def _print(report: dict[str, Any]) -> None:
     for part in report["parts"]:
         if part["note"]:
             console.print(f"\n{part['name']}: {part['note']}", style="yellow", markup=False)
+    if report["protocol"]:
+        grpc = report["protocol"]["grpc"] or "not served (FROND_GRPC_PORT)"
+        console.print(f"\nOpen Inference Protocol: HTTP {report['protocol']['http']}, gRPC {grpc}")
     if report["metricsUrls"]:
-        console.print(f"\nmetrics: {', '.join(report['metricsUrls'])}")
+        console.print(f"metrics: {', '.join(report['metricsUrls'])}")
     console.print(
         f"\nFrond is {report['state']}; active release: {report['activeRelease']}; "
         f"memory: {report['memoryBytes'] / 2**20:.0f} MiB"

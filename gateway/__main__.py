@@ -13,16 +13,40 @@ from pydantic import ValidationError
 
 from gateway import logs
 from gateway.app import create_app
+from gateway.auth.keys import KeySetError
 from gateway.connection import Connection
 from gateway.health.service import Lifecycle
-from gateway.settings import Settings
+from gateway.settings import SecretError, Settings
 
 if TYPE_CHECKING:
     from types import FrameType
 
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
 # As long as one request may take from its claim to its stored answer.
 FINISH_SECONDS = 15
+# Files and addresses that are not there or not what they should be.
+MENDABLE = (OSError, SecretError, KeySetError)
 KEEP_ALIVE_SECONDS = 75  # longer than the idle time of the load balancers in front, usually 60 s
+
+
+class StartReport:
+    """ASGI middleware around all: why the service cannot start, in one line where the operator can mend it.
+
+    Starlette tells the whole traceback, which is right for a bug alone.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def send_report(message: Message) -> None:
+            error = sys.exception()  # Starlette sends this while it handles what was raised
+            if message["type"] == "lifespan.startup.failed" and isinstance(error, MENDABLE):
+                message["message"] = f"The gateway cannot start. {error}"
+            await send(message)
+
+        await self._app(scope, receive, send_report if scope["type"] == "lifespan" else send)
 
 
 class DrainingServer(uvicorn.Server):
@@ -55,7 +79,7 @@ def main() -> None:
         sys.exit(f"The gateway's settings are wrong. {error}")
     lifecycle = Lifecycle()
     config = uvicorn.Config(
-        create_app(settings, lifecycle),
+        StartReport(create_app(settings, lifecycle)),
         host=settings.host,
         port=settings.port,
         loop="uvloop",

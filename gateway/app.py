@@ -49,6 +49,7 @@ from gateway.uploads.local import STORAGE_PATH
 from gateway.uploads.local_routes import router as local_storage_router
 from gateway.uploads.routes import router as uploads_router
 from gateway.uploads.service import UploadService
+from gateway.uploads.watched import WatchedStorage
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -90,7 +91,9 @@ async def open_verifier(settings: Settings, metrics: Metrics) -> AsyncIterator[T
         if settings.jwks_file is not None:
             keys = FileKeySet(settings.jwks_file)
         elif settings.jwks_url is not None:
-            keys = await stack.enter_async_context(open_issuer_keys(str(settings.jwks_url)))
+            keys = await stack.enter_async_context(
+                open_issuer_keys(str(settings.jwks_url), outage=metrics.outage("keys", "the issuer of keys"))
+            )
         secret_file = settings.jwt_secret_file
         secret = read_secret(secret_file, SIGNING_KEY_BYTES) if secret_file is not None else None
         yield TokenVerifier(keys, settings.jwt_issuer, settings.jwt_audience, metrics, secret=secret)
@@ -105,20 +108,28 @@ async def open_parts(settings: Settings, lifecycle: Lifecycle) -> AsyncIterator[
         await stack.enter_async_context(open_exposition(metrics, settings.metrics_host, settings.metrics_port))
         verifier = await stack.enter_async_context(open_verifier(settings, metrics))
         database_url = settings.database_url.get_secret_value()
-        database = await stack.enter_async_context(open_database(database_url))
+        database = await stack.enter_async_context(
+            open_database(database_url, metrics.outage("database", "PostgreSQL"))
+        )
         announcements = await stack.enter_async_context(open_announcements(database_url))
         limit = RateLimit.per_minute(settings.rate_limit_burst, settings.rate_limit_per_minute)
         inference = await stack.enter_async_context(open_inference(settings, metrics))
         storage = await stack.enter_async_context(open_storage(settings))
+        photos = WatchedStorage(storage, metrics.outage("storage", "the storage of photos"))
         tickets = UserRate(settings.rate_limit_burst * MAX_IMAGES, settings.rate_limit_per_minute * MAX_IMAGES)
-        uploads = UploadService(storage, metrics, tickets)
+        uploads = UploadService(photos, metrics, tickets)
         if settings.cleanup_seconds > 0:
             retention_seconds = settings.storage_retention_hours * 3600
             rows = PostgresExpiredRows(database)
-            cleanup = CleanupService(rows, storage, metrics, settings.cleanup_seconds, retention_seconds)
+            cleanup = CleanupService(rows, photos, metrics, settings.cleanup_seconds, retention_seconds)
             await stack.enter_async_context(cleaning(cleanup))
         window = await stack.enter_async_context(open_window(lambda: read(metrics)))
-        probes: dict[str, Probe] = {"database": DatabaseProbe(database), "triton": inference, "keys": verifier}
+        probes: dict[str, Probe] = {
+            "database": DatabaseProbe(database),
+            "triton": inference,
+            "keys": verifier,
+            "storage": photos,
+        }
         readiness = ReadinessService(lifecycle, probes)
         limits = PostgresLimits(database, limit)
         parts = Parts(

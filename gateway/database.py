@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import asyncpg
 
 from gateway.errors import DatabaseUnavailableError
+from gateway.outage import Outage
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -40,13 +41,16 @@ UNAVAILABLE = (
     asyncpg.InvalidSchemaNameError,
     asyncpg.InvalidCatalogNameError,  # a server that is still being restored
 )
+# The bad luck of one statement: others are answered meanwhile.
+PASSING = (asyncpg.QueryCanceledError, asyncpg.TransactionRollbackError, asyncpg.LockNotAvailableError)
 
 
 class Database:
     """One statement at a time, each in its own transaction: what a pooler in transaction mode allows."""
 
-    def __init__(self, pool: asyncpg.Pool[asyncpg.Record]) -> None:
+    def __init__(self, pool: asyncpg.Pool[asyncpg.Record], outage: Outage) -> None:
         self._pool = pool
+        self._outage = outage
         self._in_flight = 0
         self._answered_at = 0.0  # on the monotonic clock
         self._is_hanging = False
@@ -67,12 +71,17 @@ class Database:
         except TimeoutError as error:
             # One that waits for another transaction's lock is no hanging database: others are answered meanwhile.
             self._is_hanging = self._answered_at < started_at
+            if self._is_hanging:
+                self._outage.begin(error)
             raise DatabaseUnavailableError("The database does not answer. Try again.") from error
         except UNAVAILABLE as error:
+            if not isinstance(error, PASSING):
+                self._outage.begin(error)
             raise DatabaseUnavailableError("The database cannot be reached. Try again.") from error
         finally:
             self._in_flight -= 1
         self._is_hanging, self._answered_at = False, time.monotonic()
+        self._outage.end()
         assert row is not None
         return row
 
@@ -106,7 +115,7 @@ async def fetch_or_terminate(
 
 
 @asynccontextmanager
-async def open_database(url: str) -> AsyncIterator[Database]:
+async def open_database(url: str, outage: Outage | None = None) -> AsyncIterator[Database]:
     """Connections are made when first needed: the gateway starts, and says that it is not ready, without a database."""
     pool = await asyncpg.create_pool(
         url,
@@ -117,7 +126,7 @@ async def open_database(url: str) -> AsyncIterator[Database]:
         server_settings={"application_name": "frond-gateway"},
     )
     try:
-        yield Database(pool)
+        yield Database(pool, outage or Outage("PostgreSQL"))
     finally:
         with suppress(*BROKEN):  # a timeout among them; the pool has terminated what was left
             async with asyncio.timeout(STATEMENT_SECONDS):

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
+
+from gateway import errors
+from gateway.envelope import failure_body
 
 SHA256 = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
 REQUEST_ID = "5b8a1f6e-6f0f-4c8e-9d55-2f2f0f3f9a11"
@@ -50,31 +54,67 @@ TELEMETRY_BATCH = {
         },
     ]
 }
-# Of each status one code that has it, with its category and a message.
-FAILURES = {
-    "400": ("validation", "request_malformed", "request: Invalid JSON: EOF while parsing an object"),
-    "401": ("auth", "token_expired", "The token has expired."),
-    "403": ("auth", "object_forbidden", "The photo is not yours."),
-    "409": ("server", "request_in_flight", "The same request is being answered. Try again."),
-    "413": ("validation", "image_too_large", "A photo may have at most 20971520 bytes."),
-    "415": ("validation", "content_type_unsupported", "The body must be application/json or multipart/form-data."),
-    "422": ("validation", "request_invalid", "topK: Input should be less than or equal to 100"),
-    "429": ("server", "rate_limited", "You ask too often. Try again."),
-    "500": ("server", "internal_error", "Something went wrong here. The request id names the log entry."),
-    "503": ("server", "triton_unavailable", "The model cannot be reached. Try again."),
-    "504": ("timeout", "deadline_exceeded", "The deadline passed before there was an answer."),
+
+
+def by_status(*failures: errors.GatewayError) -> dict[str, errors.GatewayError]:
+    return {str(failure.status): failure for failure in failures}
+
+
+# Of each status one failure that has it.
+FAILURES = by_status(
+    errors.MalformedRequestError("request: Invalid JSON: EOF while parsing an object"),
+    errors.TokenExpiredError("The token has expired."),
+    errors.RoleForbiddenError("Only the role authenticated may ask."),
+    errors.NotFoundError("There is nothing at this path."),
+    errors.MethodNotAllowedError("This path does not know the method."),
+    errors.BodyTooLargeError("The body may have at most 65536 bytes."),
+    errors.UnsupportedBodyError("The body must be application/json."),
+    errors.InvalidRequestError("events: List should have at least 1 item after validation, not 0"),
+    errors.RateLimitedError("Too many of these at once. Try again."),
+    errors.ServerError("Something went wrong here. The request id names the log entry."),
+    errors.KeysUnavailableError("The issuer's keys cannot be fetched."),
+    errors.DeadlineError("The body did not arrive in time."),
+)
+NO_BODY = by_status(
+    errors.InvalidHeaderError("There must be one Host header, with a host name and perhaps a port."),
+    errors.UnauthenticatedFloodError("Too many requests come without a valid token."),
+)
+PROBE = NO_BODY | by_status(errors.StoppingError("This server is stopping. Try again."))
+OF_PATHS = {
+    "/v1/ai-inference": by_status(
+        errors.ObjectForbiddenError("The photo belongs to another user."),
+        errors.RequestInFlightError("The same request is being answered."),
+        errors.ImageTooLargeError("A photo may have at most 20971520 bytes."),
+        errors.UnsupportedBodyError("The body must be application/json or multipart/form-data."),
+        errors.InvalidRequestError("topK: Input should be less than or equal to 100"),
+        errors.TritonUnavailableError("The model cannot be reached. Try again."),
+        errors.DeadlineError("The deadline passed before there was an answer."),
+    ),
+    "/v1/uploads": by_status(
+        errors.BodyTooLargeError("The body may have at most 4096 bytes."),
+        errors.InvalidRequestError("bytes: Input should be less than or equal to 20971520"),
+        errors.StorageUnavailableError("The storage of photos does not answer. Try again."),
+    ),
+    "/v1/storage/{user_id}/{name}": NO_BODY
+    | by_status(
+        errors.UrlExpiredError("The URL has expired. Ask for a new one."),
+        errors.NotFoundError("Nothing was uploaded under this URL."),
+        errors.BodyTooLargeError("The photo was announced with 482113 bytes, and has more."),
+        errors.UnsupportedBodyError("The Content-Type must be image/jpeg."),
+        errors.ImageHashMismatchError("The photo is not the one whose sha256 was announced."),
+        errors.StorageUnavailableError("The storage of photos does not answer. Try again."),
+    ),
+    "/v1/model": NO_BODY
+    | by_status(
+        errors.NotFoundError("This gateway was not told where the model repository lies (FROND_MODEL_REPOSITORY).")
+    ),
+    "/v1/status": NO_BODY,
+    "/health/live": PROBE,
+    "/health/ready": PROBE,
 }
 
 
-def failure(status: str) -> dict[str, Any]:
-    """The envelope of a failure with this HTTP status."""
-    category, code, message = FAILURES[status]
-    is_retryable = category == "server"
-    error = {
-        "category": category,
-        "code": code,
-        "message": message,
-        "retryable": is_retryable,
-        "retryAfterMs": 1000 if is_retryable else None,
-    }
-    return {"success": False, "requestId": REQUEST_ID, "result": None, "error": error}
+def failure(path: str, status: str) -> Any:
+    """The envelope of a failure with this HTTP status at this path; None: there is none to show."""
+    error = (FAILURES | OF_PATHS.get(path, {})).get(status)
+    return json.loads(failure_body(REQUEST_ID, error)) if error is not None else None

@@ -17,6 +17,7 @@ from prometheus_client import (
     ProcessCollector,
 )
 
+from gateway.outage import Outage
 from gateway.version import VERSION
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
     from opentelemetry.trace import Tracer
 
+Part = Literal["database", "keys", "storage"]
 Stage = Literal["auth", "body", "claim", "join", "fetch", "validate", "infer", "complete"]
 # From a replay's millisecond to the 8 s that a phone waits.
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2, 3, 5, 8)
@@ -76,6 +78,9 @@ class Metrics:
         self.breaker_opened = Counter(
             "frond_gateway_breaker_opened", "Openings of a breaker.", ["address", "reason"], registry=registry
         )
+        self.part_out = Gauge(
+            "frond_gateway_part_out", "1 while the part does not answer.", ["part"], registry=registry
+        )
         self.degraded = Counter("frond_gateway_degraded_answers", "Answers of the degraded release.", registry=registry)
         self.uploads = Counter(
             "frond_gateway_uploads", "Uploads by what became of them.", ["outcome"], registry=registry
@@ -108,6 +113,10 @@ class Metrics:
         for collector in (ProcessCollector, PlatformCollector, GCCollector):
             collector(registry=registry)
         self._stages = {name: self.stage_seconds.labels(name) for name in get_args(Stage)}
+
+    def outage(self, part: Part, name: str) -> Outage:
+        """`name` is the log's."""
+        return Outage(name, self.part_out.labels(part))
 
     def stage(self, name: Stage) -> StageTimer:
         """A context: an observation of `frond_gateway_stage_seconds`, and a span if the request's is recorded."""

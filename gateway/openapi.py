@@ -134,8 +134,9 @@ def complete(path: str, operation: dict[str, Any]) -> None:
             headers |= (REPLAYED if status in {"200", "422"} else {}) | (RATE_LIMIT if status in {"200", "429"} else {})
         response["headers"] = headers
         content = response.get("content", {}).get("application/json")
-        if content is not None and status in examples.FAILURES and "Response" in str(content["schema"]):
-            content["example"] = examples.failure(status)
+        example = examples.failure(path, status)
+        if content is not None and example is not None and "Response" in str(content["schema"]):
+            content["example"] = example
     if is_diagnosis:
         responses["200"]["content"]["application/json"]["example"] = examples.DIAGNOSIS_RESPONSE
 

@@ -165,9 +165,13 @@ class MigrationSettings(BaseSettings):
     migration_database_url: SecretStr = Field(description="PostgreSQL, as the role that shall own the tables")
 
 
+class SecretError(ValueError):
+    """The file of a secret holds none; the message names the file."""
+
+
 def read_secret(path: Path, min_bytes: int) -> bytes:
-    """The content of a secret's file, less the line end. Raises ValueError when it is too short to be one."""
+    """The content of a secret's file, less the line end. Raises `SecretError` when it is too short to be one."""
     secret = path.read_bytes().strip()
     if len(secret) < min_bytes:
-        raise ValueError(f"{path} holds {len(secret)} bytes; a secret has at least {min_bytes}.")
+        raise SecretError(f"{path} holds {len(secret)} bytes; a secret has at least {min_bytes}.")
     return secret

@@ -98,6 +98,7 @@ def local_stack(paths: StatePaths, port: int, children: Children, on_status: OnS
         triton_metrics=addresses.metrics,
         database_url=database.database_url,
         triton_control=addresses.grpc_control,
+        gateway_grpc=gateway.grpc,
     )
     return Supervisor(paths, state, (database, TritonPart(paths, addresses), gateway), children, on_status)
 

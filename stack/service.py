@@ -12,7 +12,7 @@ from stack.command import Command
 from stack.database import PYTHON_ENVIRONMENT
 from stack.keys import AUDIENCE, ISSUER
 from stack.part import Health, Part
-from stack.ports import LOOPBACK
+from stack.ports import LOOPBACK, free_ports
 
 if TYPE_CHECKING:
     from stack.paths import StatePaths
@@ -27,6 +27,12 @@ DEFAULTS = {
 }
 
 
+def wanted_grpc_port() -> str | None:
+    """As the environment of `frond up` has it; for 0 a free one, which can then be shown."""
+    wanted = os.environ.get("FROND_GRPC_PORT")
+    return str(free_ports(1)[0]) if wanted == "0" else wanted
+
+
 class GatewayPart(Part):
     """Not ready is no reason to start it anew: then it is PostgreSQL or Triton that is out."""
 
@@ -34,11 +40,14 @@ class GatewayPart(Part):
     silent_seconds = 15.0
 
     def __init__(self, paths: StatePaths, port: int, metrics_port: int, database_url: str, triton_grpc: str) -> None:
+        grpc_port = wanted_grpc_port()
         self.address = f"{LOOPBACK}:{port}"
         self.metrics = f"{LOOPBACK}:{metrics_port}"
+        self.grpc = f"{LOOPBACK}:{grpc_port}" if grpc_port else None
         self._settings = {
             **DEFAULTS,
             **{name: value for name, value in os.environ.items() if name.startswith("FROND_")},
+            **({"FROND_GRPC_PORT": grpc_port} if grpc_port else {}),
             "FROND_HOST": LOOPBACK,
             "FROND_PORT": str(port),
             "FROND_METRICS_HOST": LOOPBACK,

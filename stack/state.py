@@ -23,7 +23,7 @@ StackState = Literal["starting", "ready", "degraded", "stopping", "not running"]
 class State:
     """The addresses of a running stack: URLs, and host:port. `database_url` is the gateway's own login.
 
-    `triton_control` is the gRPC metadata of those who may change Triton.
+    `triton_control` is the gRPC metadata of those who may change Triton. `gateway_grpc`: None where it is not served.
     """
 
     supervisor_pid: int
@@ -34,6 +34,7 @@ class State:
     triton_metrics: str
     database_url: str
     triton_control: dict[str, str] = field(default_factory=dict, repr=False)
+    gateway_grpc: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import math
 import time
 from contextlib import asynccontextmanager
@@ -15,14 +14,14 @@ import httpx2
 
 from gateway.auth.keys import KeySetError, read_keys, report_faults
 from gateway.errors import KeysUnavailableError
+from gateway.outage import Outage
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
 
     from jwt import PyJWK
 
-logger = logging.getLogger(__name__)
-
+PART = "the issuer of keys"
 MAX_DOCUMENT_BYTES = 256 * 1024  # a key has about 400 bytes
 # Uncompressed, so that the limit holds for what is read.
 HEADERS = {"Accept": "application/json", "Accept-Encoding": "identity"}
@@ -46,10 +45,11 @@ class Pace:
 class IssuerKeySet:
     """Without keys until the first fetch succeeds; from then on the last good ones."""
 
-    def __init__(self, url: str, client: httpx2.AsyncClient, pace: Pace) -> None:
+    def __init__(self, url: str, client: httpx2.AsyncClient, pace: Pace, outage: Outage) -> None:
         self._url = url
         self._client = client
         self._pace = pace
+        self._outage = outage
         self._keys: Mapping[str, PyJWK] = {}
         self._document: bytes | None = None
         self._fetching: asyncio.Task[None] | None = None
@@ -93,9 +93,10 @@ class IssuerKeySet:
         except Exception as error:  # noqa: BLE001  (whatever it was, there is a next time)
             self._failures += 1
             rest_seconds = self._pace.retry_seconds(self._failures)
-            logger.warning("the issuer's keys cannot be fetched; the old ones stay: %r", error)
+            self._outage.begin(error)
         else:
             self._failures = 0
+            self._outage.end()
             rest_seconds = self._pace.cooldown_seconds
         self._rest_until = time.monotonic() + rest_seconds
 
@@ -124,13 +125,15 @@ DEFAULT_PACE = Pace()
 
 
 @asynccontextmanager
-async def open_issuer_keys(url: str, pace: Pace = DEFAULT_PACE) -> AsyncIterator[IssuerKeySet]:
+async def open_issuer_keys(
+    url: str, pace: Pace = DEFAULT_PACE, outage: Outage | None = None
+) -> AsyncIterator[IssuerKeySet]:
     """The issuer does not have to be there yet. No proxy and no redirect: the keys come from this URL or not at all."""
     limits = httpx2.Limits(max_keepalive_connections=0)
     async with httpx2.AsyncClient(
         follow_redirects=False, limits=limits, timeout=pace.fetch_seconds, trust_env=False
     ) as client:
-        keys = IssuerKeySet(url, client, pace)
+        keys = IssuerKeySet(url, client, pace, outage or Outage(PART))
         refreshing = asyncio.create_task(keys.keep_fresh())
         try:
             yield keys

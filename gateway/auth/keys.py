@@ -44,7 +44,10 @@ class FileKeySet:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._version = self._stat()
-        key_set = read_keys(path.read_bytes())
+        try:
+            key_set = read_keys(path.read_bytes())
+        except KeySetError as error:
+            raise KeySetError(f"{path}: {error}") from error
         if key_set.faults:
             raise KeySetError(f"{path}: {'; '.join(key_set.faults)}")
         self._keys = key_set.keys

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import base64
 import json
-import re
 import time
 from typing import TYPE_CHECKING, Any
-from uuid import UUID
 
 import jwt
 from jwt import PyJWK
@@ -16,6 +14,7 @@ from gateway.auth.keys import ALGORITHMS
 from gateway.auth.protocols import Caller
 from gateway.auth.verified import Verified, VerifiedTokens
 from gateway.errors import RoleForbiddenError, TokenExpiredError, UnauthenticatedError
+from gateway.uuids import parse_uuid
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -31,7 +30,6 @@ FORBIDDEN_HEADERS = frozenset({"jku", "jwk", "x5u", "x5c", "crit"})
 PUBLIC_KEY_ALGORITHMS = frozenset(ALGORITHMS.values())
 HMAC_ALGORITHM = "HS256"
 USER_ROLE = "authenticated"
-UUID_TEXT = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 
 
 class TokenVerifier:
@@ -122,17 +120,18 @@ def secret_key(secret: bytes) -> PyJWK:
 
 
 def reason(error: Exception) -> str:
-    """PyJWT's sentence says what is wrong with a claim; of a recursion there is nothing to tell."""
-    return str(error) if isinstance(error, jwt.PyJWTError) else "it is malformed."
+    """PyJWT's sentence says what is wrong with a claim; of what is no token it tells how Python failed to read it."""
+    is_readable = isinstance(error, jwt.InvalidSignatureError) or not isinstance(error, jwt.DecodeError)
+    return str(error) if isinstance(error, jwt.PyJWTError) and is_readable else "it is malformed."
 
 
 def caller_of(claims: dict[str, Any]) -> Caller:
-    subject = claims["sub"]
-    if not UUID_TEXT.fullmatch(subject):
+    subject = parse_uuid(claims["sub"])
+    if subject is None:
         raise UnauthenticatedError("The token is not valid: its sub is no UUID.")
     if claims["role"] != USER_ROLE:
         raise RoleForbiddenError(f"Only the role {USER_ROLE} may ask.")
-    return Caller(UUID(subject), json_for_database(claims))
+    return Caller(subject, json_for_database(claims))
 
 
 def json_for_database(claims: dict[str, Any]) -> str:

@@ -33,7 +33,7 @@ class ModelCard(WireModel):
     "/v1/model",
     summary="The card of the model that is served",
     response_model=ModelCard,
-    responses=failures(DiagnosisResponse, 401, 403, 404, 422, 429, 500, 503),
+    responses=failures(DiagnosisResponse, 401, 403, 404, 429, 500, 503),
     openapi_extra=of_user({}),
 )
 async def model(request: Request) -> Response:

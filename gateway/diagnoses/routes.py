@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import re
 import time
 from typing import TYPE_CHECKING
-from uuid import UUID
 
 from fastapi import APIRouter, Request, Response
 
@@ -20,12 +18,13 @@ from gateway.envelope import JSON
 from gateway.errors import IdempotencyKeyInvalidError, IdempotencyKeyMissingError
 from gateway.memory import Share
 from gateway.openapi import DIAGNOSIS_BODY, failures
+from gateway.uuids import parse_uuid
 
 if TYPE_CHECKING:
+    from uuid import UUID
+
     from gateway.diagnoses.service import DiagnosisService
     from gateway.metrics import Metrics
-
-UUID_TEXT = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 
 router = APIRouter(tags=["diagnoses"])
 
@@ -64,6 +63,7 @@ async def respond(request: Request, order: Order) -> Response:
 def parse_key(values: list[str]) -> UUID:
     if not values:
         raise IdempotencyKeyMissingError("The Idempotency-Key header is missing.")
-    if len(values) > 1 or not UUID_TEXT.fullmatch(values[0]):
+    key = parse_uuid(values[0])
+    if len(values) > 1 or key is None:
         raise IdempotencyKeyInvalidError("There must be one Idempotency-Key, and it must be a UUID.")
-    return UUID(values[0])
+    return key

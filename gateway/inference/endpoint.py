@@ -62,6 +62,7 @@ class Endpoint:
         self.load = Load(time.monotonic)
         self.tried = asyncio.Event()
         self._fault: str | None = "not tried yet"
+        self._logged: str | None = self._fault
         self._breaker = Breaker(time.monotonic)
         self._metrics = metrics
         self._inquiry = Inquiry([green_png()], 1, probe_version, "probe")
@@ -176,13 +177,24 @@ class Endpoint:
         self._note_state(has_opened=self._breaker.end_probe(outcome))
         if outcome in {Outcome.ANSWERED, Outcome.UNSERVED, Outcome.REJECTED}:
             self._fault = None if outcome is Outcome.ANSWERED else str(outcome)
+        self._log_fault()
         self.tried.set()
 
     def _note_state(self, *, has_opened: bool = False) -> None:
         self._metrics.breaker_state.labels(self.address).set(self._breaker.state)
         if has_opened:
             self._metrics.breaker_opened.labels(self.address, self._breaker.reason).inc()
-            logger.warning("Triton at %s is not asked for now: %s", self.address, self._breaker.reason)
+            self._log_fault()
+
+    def _log_fault(self) -> None:
+        """Once when it begins and once when it is over."""
+        if self.fault == self._logged:
+            return
+        self._logged = self.fault
+        if self.fault is None:
+            logger.info("Triton at %s answers", self.address)
+        else:
+            logger.warning("Triton at %s is not relied on for now: %s", self.address, self.fault)
 
 
 def is_diagnosed(content: bytes | GatewayError) -> bool:

@@ -45,7 +45,7 @@ class Inference:
     async def check(self) -> str | None:
         """What is wrong although requests are answered. Raises `TritonUnavailableError` if they are not."""
         faults = await faults_of(self.promoted)
-        note = "; ".join(f"{address}: {fault}" for address, fault in sorted(faults.items())) or None
+        note = told(self.promoted, faults)
         if len(faults) < len(self.promoted.endpoints):
             return note
         if await self._is_degraded(faults):
@@ -74,6 +74,13 @@ class Inference:
         except GatewayError:
             return False
         return True
+
+
+def told(balancer: Balancer, faults: dict[str, str]) -> str | None:
+    """By number, in the order of `conditions`: anyone may ask, and the addresses are in the log and the metrics."""
+    numbered = enumerate(sorted(balancer.endpoints), 1)
+    parts = (f"Triton {number}: {faults[address]}" for number, address in numbered if address in faults)
+    return "; ".join(parts) or None
 
 
 async def faults_of(balancer: Balancer) -> dict[str, str]:

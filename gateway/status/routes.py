@@ -52,7 +52,7 @@ class ServiceStatus(WireModel):
     "/v1/status",
     summary="How the service is doing: requests, latency, breakers, versions",
     response_model=ServiceStatus,
-    responses=failures(DiagnosisResponse, 401, 403, 422, 429, 500, 503),
+    responses=failures(DiagnosisResponse, 401, 403, 429, 500, 503),
     openapi_extra=of_user({}),
 )
 async def status(request: Request) -> Response:

@@ -5,9 +5,12 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, Self
-from uuid import UUID
+
+from gateway.uuids import parse_canonical
 
 if TYPE_CHECKING:
+    from uuid import UUID
+
     from frond.types import ContentType, UploadTicket
 
 UPLOAD_SECONDS = 15 * 60  # 20 MB at 22 KB/s
@@ -20,7 +23,6 @@ EXTENSIONS: dict[ContentType, str] = {
 }
 CONTENT_TYPES = {extension: content_type for content_type, extension in EXTENSIONS.items()}
 NAME = re.compile(r"([0-9a-f]{64})\.(jpg|png|webp|heic)")
-USER_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +40,10 @@ class ObjectPath:
     def parse(cls, user_id: str, name: str) -> Self | None:
         """None for anything but what `str` gives: no path leaves the storage."""
         matched = NAME.fullmatch(name)
-        if matched is None or not USER_ID.fullmatch(user_id):
+        user = parse_canonical(user_id)
+        if matched is None or user is None:
             return None
-        return cls(UUID(user_id), matched[1], CONTENT_TYPES[matched[2]])
+        return cls(user, matched[1], CONTENT_TYPES[matched[2]])
 
     @classmethod
     def below(cls, base_url: str, url: str) -> Self | None:

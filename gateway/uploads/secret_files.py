@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from gateway.settings import read_secret
+from gateway.settings import SecretError, read_secret
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -42,4 +42,12 @@ class SecretFiles:
         return [(stat.st_mtime_ns, stat.st_size, stat.st_ino) for stat in stats]
 
     def _read(self) -> tuple[str, ...]:
-        return tuple(read_secret(path, 1).decode() for path in self._paths)
+        return tuple(read_text(path) for path in self._paths)
+
+
+def read_text(path: Path) -> str:
+    """Printable ASCII: these secrets stand in headers. Raises `SecretError`, and OSError."""
+    secret = read_secret(path, 1)
+    if not secret.isascii() or not secret.decode().isprintable():
+        raise SecretError(f"{path} holds something else than a line of printable ASCII.")
+    return secret.decode()

@@ -22,8 +22,9 @@ from pydantic import AnyUrl
 
 from frond.types import UploadTicket
 from gateway.errors import StorageUnavailableError
-from gateway.uploads.protocols import DOWNLOAD_SECONDS, USER_ID, ObjectPath
+from gateway.uploads.protocols import DOWNLOAD_SECONDS, ObjectPath
 from gateway.uploads.signing import Grant, UrlSigner
+from gateway.uuids import parse_canonical
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -165,7 +166,7 @@ def expect_ok(reply: Reply) -> Reply:
 
 def is_user(item: dict[str, Any]) -> bool:
     """Folders have no id."""
-    return not item.get("id") and USER_ID.fullmatch(str(item.get("name"))) is not None
+    return not item.get("id") and parse_canonical(str(item.get("name"))) is not None
 
 
 def changed_at(item: dict[str, Any]) -> float:

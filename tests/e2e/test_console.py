@@ -13,6 +13,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect, sync_playwright
 
 from cli.sample import draw_sample
+from tests.gateways import png
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -172,6 +173,17 @@ def test_dropped_photos_are_taken(page: Page, address: str, leaf: Path) -> None:
     expect(page.locator("#answer .bars")).to_be_visible()
 
 
+def test_a_photo_without_a_leaf_gets_no_diagnosis_and_the_reason(
+    page: Page, address: str, tmp_path: Path, said: list[str]
+) -> None:
+    wall = tmp_path / "wall.png"
+    wall.write_bytes(png(200, side=256))
+    diagnose(page, address, wall)
+    expect(page.locator("#answer h2.abstained")).to_have_text("No leaf was found")
+    expect(page.locator("#answer .bars.muted > li")).to_have_count(5)  # what it would have been
+    assert not said
+
+
 def test_a_file_that_is_no_photo_is_a_validation_error_in_words(page: Page, address: str, tmp_path: Path) -> None:
     text = tmp_path / "text.jpg"
     text.write_text("no photo")
@@ -263,7 +275,7 @@ def test_the_status_page_shows_readiness_breakers_and_versions(
     page.goto(address)
     page.goto(f"{url}/status")
     expect(page.locator("#state")).to_have_text("Ready: a request would be answered.")
-    expect(page.locator("#parts tbody tr")).to_have_count(3)
+    expect(page.locator("#parts tbody tr")).to_have_count(4)
     expect(page.locator("#numbers tbody tr").first).to_contain_text(re.compile(r"well.*2\.\d+\.\d+"))
     assert not said
 

@@ -74,6 +74,7 @@ export function install(changed = () => {}) {
   window.addEventListener("hashchange", () => {
     takeFromFragment();
     field.value = token();
+    byId("access").open = !token();
     show();
     changed();
   });

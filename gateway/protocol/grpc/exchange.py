@@ -12,7 +12,9 @@ from gateway.deadline import MAX_CALLER_SECONDS, Deadline
 from gateway.edge import Exchange
 from gateway.errors import DeadlineError, GatewayError, MalformedRequestError, ServerError
 from gateway.memory import Share
+from gateway.protocol.compression import in_pieces, looks_packed, unpack
 from gateway.protocol.grpc.errors import code_of
+from gateway.protocol.messages import MAX_MESSAGE_BYTES
 from gateway.unauthenticated import identity, is_nobody
 
 if TYPE_CHECKING:
@@ -61,7 +63,9 @@ class Call:
         return found
 
     async def message(self) -> bytes:
-        """Raises `DeadlineError` when it comes too slowly, `OverloadedError` when too much is held already."""
+        """Unpacked. Raises `DeadlineError` when it comes too slowly, `OverloadedError` when too much is held already,
+        and what `unpack` does.
+        """
         try:
             async with asyncio.timeout(min(RECEIVE_SECONDS, self.deadline.remaining())), self._receiving:
                 message = await self._context.read()
@@ -70,6 +74,8 @@ class Call:
         if not isinstance(message, bytes):
             raise MalformedRequestError("There is no message.")
         self.hold(len(message))
+        if looks_packed(message):
+            return await unpack(in_pieces(message), MAX_MESSAGE_BYTES, self.hold)
         return message
 
     def hold(self, size_bytes: int) -> None:

@@ -114,7 +114,7 @@ async def open_grpc(host: str, port: int | None, max_calls: int, state: dict[str
         ("grpc.max_metadata_size", 16 * 1024),  # a token may have half of it
         ("grpc.max_connection_idle_ms", 300_000),
         ("grpc.server_handshake_timeout_ms", 10_000),
-        ("grpc.compression_enabled_algorithms_bitset", 1),  # none: a message grows without a limit as it is unpacked
+        ("grpc.per_message_decompression", 0),  # gRPC would unpack without a limit; `Call.message` does it with one
         ("grpc.so_reuseport", 0),  # two servers at one port would share its calls
     )
     server = grpc.aio.server(options=options, maximum_concurrent_rpcs=max_calls)
@@ -123,7 +123,7 @@ async def open_grpc(host: str, port: int | None, max_calls: int, state: dict[str
     try:
         address = f"{host}:{server.add_insecure_port(f'{host}:{port}')}"
     except RuntimeError as error:
-        raise OSError(f"gRPC cannot be served on {host}:{port}: {error}") from error
+        raise OSError(f"gRPC cannot be served on {host}:{port}: the port is taken, or not ours to take") from error
     await server.start()
     logger.info("serving gRPC", extra={"fields": {"address": address}})
     try:

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from tritonclient.grpc import service_pb2
 
 from gateway import body
-from gateway.errors import InvalidHeaderError, InvalidRequestError, UnsupportedBodyError
+from gateway.errors import InvalidHeaderError, InvalidRequestError
 from gateway.protocol.messages import MAX_HEAD_BYTES, Request, Response
 from gateway.protocol.rest import numbers
 from gateway.protocol.screening import MAX_TENSORS, check_parameters
@@ -61,8 +61,6 @@ class Wanted:
 
 def read(content: bytes, headers: Mapping[str, str], model: str, version: str) -> tuple[Request, Wanted]:
     """Raises an `InvalidRequestError`."""
-    if headers.get("content-encoding", "identity") != "identity":
-        raise UnsupportedBodyError("The body must not be compressed.")
     length = length_of_head(headers.get(HEAD_LENGTH), len(content))
     if length > MAX_HEAD_BYTES:
         raise InvalidRequestError(f"The JSON may have at most {MAX_HEAD_BYTES} bytes: send tensors as binary data.")

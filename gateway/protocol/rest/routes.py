@@ -16,6 +16,7 @@ from gateway.deadline import Deadline
 from gateway.envelope import JSON
 from gateway.errors import MalformedRequestError
 from gateway.memory import Share
+from gateway.protocol import compression
 from gateway.protocol.messages import MAX_MESSAGE_BYTES
 from gateway.protocol.messages import Response as InferResponse
 from gateway.protocol.rest import codec
@@ -82,12 +83,16 @@ async def infer(request: Request, model: str) -> Response:
     allowance = await service_of(request).spend(caller)
     with Share(request.state.memory, caller.user_id) as share:
         with request.state.metrics.stage("body"):
-            content = await body.read(request, MAX_MESSAGE_BYTES, deadline, share)
+            content = await read_body(request, deadline, share)
         asked, wanted = codec.read(content, request.headers, model, version)
         answer = await while_connected(request, service_of(request).infer(asked, deadline))
         share.take(len(answer))
     content, head_length = codec.write(InferResponse.parse(answer), wanted)
     headers = headers_of(allowance) | ({} if head_length is None else {codec.HEAD_LENGTH: str(head_length)})
+    coding = compression.wanted(request.headers.get("accept-encoding", ""), len(content))
+    if coding is not None:
+        content = await compression.pack(content, coding)
+        headers["content-encoding"] = coding
     return Response(content, 200, headers, JSON if head_length is None else BINARY)
 
 
@@ -95,6 +100,16 @@ def asked_of(request: Request) -> tuple[str, Deadline]:
     """The version of the path, empty where it names none, and the caller's deadline."""
     deadline = Deadline.from_header(request.headers.get("x-frond-deadline-ms"))
     return request.path_params.get("version", ""), deadline
+
+
+async def read_body(request: Request, deadline: Deadline, share: Share) -> bytes:
+    """Unpacked; what comes and what it unpacks to have the same limit."""
+    codings = ",".join(request.headers.getlist("content-encoding"))
+    if not compression.is_packed(codings or compression.IDENTITY):
+        return await body.read(request, MAX_MESSAGE_BYTES, deadline, share)
+    return await compression.unpack(
+        body.chunks(request, MAX_MESSAGE_BYTES, deadline, share), MAX_MESSAGE_BYTES, share.take
+    )
 
 
 def read_index(content: bytes) -> bool:

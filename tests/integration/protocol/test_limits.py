@@ -148,7 +148,7 @@ async def test_a_large_head_is_told_to_send_its_tensors_raw(served: Served) -> N
     request = service_pb2.ModelInferRequest(model_name="diagnose")
     request.inputs.add(name="IMAGES").contents.bytes_contents.append(bytes(MAX_HEAD_BYTES))
     code, words = await status_of(served, request.SerializeToString())
-    assert (code, "raw_input_contents" in words) == (grpc.StatusCode.INVALID_ARGUMENT, True)
+    assert (code, "raw_input_contents" in words) == (grpc.StatusCode.RESOURCE_EXHAUSTED, True)
     text = {"inputs": [{**TEXT["inputs"][0], "data": ["x" * MAX_HEAD_BYTES]}]}
     response = await served.client.post(INFER, json=text, headers=served.bearer)
     assert (response.status_code, "binary data" in response.json()["error"]) == (400, True)
@@ -183,14 +183,21 @@ async def test_what_is_held_counts_over_both_transports(
 
 
 @pytest.mark.parametrize("transport", ["http", "grpc"])
-async def test_nothing_compressed_is_unpacked(served: Served, transport: str) -> None:
+async def test_a_bomb_is_refused_before_it_is_unpacked(served: Served, transport: str) -> None:
+    """Of 256 MiB of zeros, which come as 256 KiB."""
     if transport == "http":
         headers = served.bearer | {"Content-Encoding": "gzip"}
-        response = await served.client.post(INFER, content=gzip.compress(b"{}"), headers=headers)
-        assert response.status_code == 415
+        response = await served.client.post(INFER, content=gzip.compress(bytes(256 * 1024 * 1024)), headers=headers)
+        assert (response.status_code, "Unpacked" in response.json()["error"]) == (413, True)
     else:
-        code, _ = await status_of(served, message(), compression=grpc.Compression.Gzip)
-        assert code is grpc.StatusCode.UNIMPLEMENTED
+        code, words = await status_of(served, bytes(256 * 1024 * 1024), compression=grpc.Compression.Gzip)
+        assert (code, "Unpacked" in words) == (grpc.StatusCode.RESOURCE_EXHAUSTED, True)
+
+
+async def test_a_compression_that_nobody_here_knows_is_refused(served: Served) -> None:
+    headers = served.bearer | {"Content-Encoding": "br"}
+    response = await served.client.post(INFER, content=b"x", headers=headers)
+    assert (response.status_code, "gzip" in response.json()["error"]) == (415, True)
 
 
 async def test_a_triton_that_is_out_is_told_without_its_address(open_gateway: Callable[..., Any]) -> None:

@@ -98,6 +98,19 @@ async def test_the_synchronous_client_works_as_well(served: Served, pixels: NDAr
     assert (await asyncio.to_thread(infer)).shape == (2, 3)  # the three largest as text: Triton's classification
 
 
+@pytest.mark.parametrize("algorithm", ["gzip", "deflate"])
+async def test_a_request_may_be_compressed(served: Served, pixels: NDArray[np.uint8], algorithm: str) -> None:
+    dark = np.zeros_like(pixels)  # gRPC leaves as it is what does not shrink
+    async with served.over_grpc() as client:
+        plain = await client.infer("classifier", [image_input(pixels)], headers=served.bearer)
+        packed = await client.infer(
+            "classifier", [image_input(dark)], headers=served.bearer, compression_algorithm=algorithm
+        )
+        same = await client.infer("classifier", [image_input(dark)], headers=served.bearer)
+    np.testing.assert_allclose(packed.as_numpy("LOGITS"), same.as_numpy("LOGITS"), rtol=1e-4, atol=1e-4)
+    assert not np.allclose(packed.as_numpy("LOGITS"), plain.as_numpy("LOGITS"))
+
+
 async def wrong_shape(client: Any, headers: dict[str, str]) -> None:
     await client.infer("classifier", [image_input(np.zeros((1, 8, 8, 3), np.uint8))], headers=headers)
 

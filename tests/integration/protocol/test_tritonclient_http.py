@@ -98,6 +98,34 @@ async def test_tensors_give_the_same_logits_as_with_triton(
     np.testing.assert_allclose(await served.over_http(infer), expected, rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.parametrize("algorithm", ["gzip", "deflate"])
+@pytest.mark.parametrize("binary", [True, False])
+async def test_requests_and_answers_may_be_compressed(
+    served: Served, pixels: NDArray[np.uint8], algorithm: str, binary: bool
+) -> None:
+    leaves = np.repeat(pixels, 8, axis=0)  # so that the logits are worth it
+
+    def infer(client: InferenceServerClient, **options: Any) -> Any:
+        outputs = [InferRequestedOutput("LOGITS", binary_data=binary)]
+        return client.infer("classifier", [image_input(leaves)], headers=served.bearer, outputs=outputs, **options)
+
+    options = {"request_compression_algorithm": algorithm, "response_compression_algorithm": algorithm}
+    plain = await served.over_http(infer)
+    packed = await served.over_http(lambda client: infer(client, **options))
+    np.testing.assert_allclose(packed.as_numpy("LOGITS"), plain.as_numpy("LOGITS"), rtol=1e-4, atol=1e-4)
+
+
+async def test_an_answer_is_compressed_where_that_is_asked_for(served: Served, pixels: NDArray[np.uint8]) -> None:
+    request, length = InferenceServerClient.generate_request_body([image_input(np.repeat(pixels, 8, axis=0))])
+    headers = served.bearer | {"Inference-Header-Content-Length": str(length)}
+    answers = [
+        await served.client.post("/v2/models/classifier/infer", content=request, headers=headers | accepted)
+        for accepted in ({"Accept-Encoding": "identity"}, {"Accept-Encoding": "gzip"})
+    ]
+    assert [answer.headers.get("content-encoding") for answer in answers] == [None, "gzip"]
+    assert len({int(answer.headers["content-length"]) for answer in answers}) == 2
+
+
 def wrong_shape(client: InferenceServerClient, headers: dict[str, str]) -> None:
     client.infer("classifier", [image_input(np.zeros((1, 8, 8, 3), np.uint8))], headers=headers)
 

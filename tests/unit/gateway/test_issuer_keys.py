@@ -141,6 +141,20 @@ async def test_a_withdrawn_key_opens_nothing_though_its_token_was_good_a_moment_
             await verifier.verify(token)
 
 
+async def test_an_outage_of_the_issuer_is_told_at_its_beginning_and_its_end(
+    issuer: FakeIssuer, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with open_issuer_keys(issuer.url, replace(ON_DEMAND, refresh_seconds=0.01)) as keys:
+        await has_keys(keys, "first")
+        issuer.status, asked = 500, issuer.asked
+        await until(lambda: issuer.asked > asked + 2)
+        issuer.status = 200
+        await until(lambda: len(caplog.records) > 1)
+    first, last = [record.getMessage() for record in caplog.records]
+    assert first.startswith("the issuer of keys does not answer: KeySetError")
+    assert last.startswith("the issuer of keys answers again, after ")
+
+
 async def test_an_equal_document_leaves_the_mapping_as_it_is(issuer: FakeIssuer) -> None:
     async with open_issuer_keys(issuer.url, replace(ON_DEMAND, refresh_seconds=0.01)) as keys:
         await has_keys(keys, "first")

@@ -82,6 +82,14 @@ async def test_a_token_of_each_kind_of_public_key_is_accepted(tmp_path: Path, al
     assert (await verifier.verify(jwt.encode(claims_of(BOB), private, algorithm, {"kid": "one"}))).user_id == BOB
 
 
+@pytest.mark.parametrize("token", ["x", "a.b", "a.b.c", "abc.def.ghi", "e30.e30", "====.e30.e30"])
+async def test_what_is_no_token_is_malformed_and_no_word_of_python_s_is_told(
+    verifier: TokenVerifier, token: str
+) -> None:
+    with pytest.raises(UnauthenticatedError, match=r"^The token is not valid: it is malformed\.$"):
+        await verifier.verify(token)
+
+
 @pytest.mark.parametrize("headers", [{}, {"kid": "legacy"}], ids=["no kid", "unknown kid"])
 async def test_the_secret_is_for_tokens_of_no_public_key(tmp_path: Path, headers: dict[str, str]) -> None:
     verifier = verifier_of(FileKeySet(write_keys(tmp_path / "jwks.json", KEY)), SECRET)

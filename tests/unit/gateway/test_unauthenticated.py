@@ -180,6 +180,17 @@ async def test_probes_are_never_affected(gateway: Gateway) -> None:
     assert {(await gateway.client.get("/health/live")).status_code for _ in range(5)} == {200}
 
 
+@pytest.mark.parametrize("path", ["/", "/model", "/status", "/console/console.css", "/console/diagnose.js"])
+async def test_the_console_s_files_are_never_affected(gateway: Gateway, path: str) -> None:
+    await answers(gateway, "POST", "/v1/uploads")
+    assert {(await gateway.client.get(path)).status_code for _ in range(3)} == {200}
+    assert await answers(gateway, "POST", path) == [(405, "method_not_allowed")] * 2
+
+
+async def test_the_console_s_numbers_are_affected(gateway: Gateway) -> None:
+    assert await answers(gateway, "GET", "/v1/status") == [(401, "token_missing"), (429, "too_many_unauthenticated")]
+
+
 async def test_while_the_keys_are_missing_nobody_is_charged(tmp_path: Path) -> None:
     key = SigningKey()
     settings = settings_in(
