@@ -1,57 +1,42 @@
-// A diagnosis from a mobile or web app: one request with its photos, tried again under one key while there is time.
+// A page with a file input: the photo without its location, the diagnosis, and what the user reads.
 
-import type { DiagnosisResponse, Error as FrondError, MultipartDetails } from "./frond";
+import { diagnose, type Outcome } from "./diagnose";
 
-const DEADLINE_MS = 8000;
+const MAX_SIDE = 1600;
 
-/** Photos → the envelope; `error.category` decides what the app does next. Network errors have its form too. */
-export async function diagnose(
-  base: string,
-  token: string,
-  photos: Blob[],
-  details: MultipartDetails,
-): Promise<DiagnosisResponse> {
-  const key = crypto.randomUUID(); // one for all tries: the service answers it once
-  const until = Date.now() + DEADLINE_MS;
-  for (let attempt = 0; ; attempt++) {
-    const answer = await ask(base, token, key, photos, details, until - Date.now());
-    if (!answer.error?.retryable) return answer;
-    const pause = answer.error.retryAfterMs ?? Math.random() * 250 * 2 ** attempt;
-    if (Date.now() + pause >= until) return answer;
-    await new Promise((resolve) => setTimeout(resolve, pause));
-  }
+/** Upright, small, and drawn anew: the pixels go on, and EXIF with its location stays. */
+export async function withoutLocation(photo: Blob): Promise<Blob> {
+  const drawn = await createImageBitmap(photo);
+  const scale = Math.min(1, MAX_SIDE / Math.max(drawn.width, drawn.height));
+  const canvas = document.createElement("canvas");
+  canvas.width = Math.round(drawn.width * scale);
+  canvas.height = Math.round(drawn.height * scale);
+  canvas.getContext("2d")?.drawImage(drawn, 0, 0, canvas.width, canvas.height);
+  return new Promise((resolve, reject) => {
+    canvas.toBlob((blob) => (blob ? resolve(blob) : reject(new Error("The photo is too large."))), "image/jpeg", 0.87);
+  });
 }
 
-async function ask(
-  base: string,
-  token: string,
-  key: string,
-  photos: Blob[],
-  details: MultipartDetails,
-  leftMs: number,
-): Promise<DiagnosisResponse> {
-  const body = new FormData();
-  body.append("request", new Blob([JSON.stringify(details)], { type: "application/json" }));
-  for (const photo of photos) body.append("images", photo);
-  const headers = {
-    Authorization: `Bearer ${token}`,
-    "Idempotency-Key": key,
-    "X-Frond-Deadline-Ms": String(Math.max(1, Math.floor(leftMs))),
-  };
-  try {
-    const answer = await fetch(`${base}/v1/ai-inference`, {
-      method: "POST",
-      headers,
-      body,
-      signal: AbortSignal.timeout(Math.max(1, leftMs)),
-    });
-    return (await answer.json()) as DiagnosisResponse;
-  } catch (cause) {
-    const isLate = cause instanceof DOMException && cause.name === "TimeoutError";
-    return isLate ? failure("timeout", "deadline_exceeded", false) : failure("network", "connection_failed", true);
-  }
+export async function onPhotos(files: FileList, baseUrl: string, token: string, signal: AbortSignal): Promise<string> {
+  const photos = await Promise.all(Array.from(files, withoutLocation));
+  const details = { assessmentId: "assessment-456", plantContext: { id: "plant-123" } };
+  return told(await diagnose({ baseUrl, token, photos, details, signal }));
 }
 
-function failure(category: FrondError["category"], code: string, retryable: boolean): DiagnosisResponse {
-  return { success: false, requestId: "", error: { category, code, message: "No answer arrived.", retryable } };
+export function told(outcome: Outcome): string {
+  if (outcome.success) {
+    const first = outcome.diagnosis.predictions[0];
+    if (outcome.diagnosis.abstained || !first) return "No diagnosis: take a photo of one leaf, near and in focus.";
+    return `${first.crop}, ${first.condition}: ${Math.round(first.confidence * 100)} %`;
+  }
+  switch (outcome.error.category) {
+    case "auth":
+      return "Please sign in again.";
+    case "validation":
+      return `This cannot be diagnosed: ${outcome.error.message}`;
+    case "timeout":
+    case "network":
+    case "server":
+      return "No answer came. Try again?"; // with outcome.idempotencyKey
+  }
 }

@@ -45,11 +45,11 @@ export interface DiagnosisResponse {
   success: boolean;
   requestId: string;
   result?: Diagnosis | null;
-  error?: Error | null;
+  error?: WireError | null;
 }
 
 /** Why there is no answer, and whether asking again can help. */
-export interface Error {
+export interface WireError {
   category: ErrorCategory;
   /** stable; see the reference of error codes */
   code: string;
@@ -81,7 +81,7 @@ export interface ImageDiagnosis {
   predictions: Prediction[];
   abstained?: boolean;
   abstainReason?: AbstainReason | null;
-  error?: Error | null;
+  error?: WireError | null;
 }
 
 /** A photo that was uploaded before. */
@@ -219,7 +219,7 @@ export interface TelemetryResponse {
   success: boolean;
   requestId: string;
   result?: TelemetryReceipt | null;
-  error?: Error | null;
+  error?: WireError | null;
 }
 
 /** Milliseconds: waiting for Triton, decoding photos, inferring, and all of the request. */
@@ -253,7 +253,7 @@ export interface UploadResponse {
   success: boolean;
   requestId: string;
   result?: UploadTicket | null;
-  error?: Error | null;
+  error?: WireError | null;
 }
 
 /** Where to PUT the photo, and the URL to name in the diagnosis request afterwards. */

@@ -26,6 +26,7 @@ KNOWN = {
     "required", "title", "type",
 }  # fmt: skip
 PRIMITIVES = {"string": "string", "number": "number", "integer": "number", "boolean": "boolean", "null": "null"}
+RENAMED = {"Error": "WireError"}  # what imports it would lose the language's own
 PLAIN_NAME = re.compile(r"[A-Za-z_$][\w$]*")
 METHODS = ("get", "put", "post", "patch", "delete")
 
@@ -41,13 +42,18 @@ def render(openapi: dict[str, Any]) -> str:
     return "\n".join(parts)
 
 
-def declaration(name: str, schema: dict[str, Any]) -> str:
+def declaration(component: str, schema: dict[str, Any]) -> str:
+    name = name_of(component)
     comment = remark(schema.get("description"), "")
     if "properties" not in schema:
         return f"{comment}export type {name} = {type_of(schema)};\n"
     required = set(schema.get("required", ()))
     lines = [member(each, field, "" if each in required else "?") for each, field in schema["properties"].items()]
     return "\n".join([f"{comment}export interface {name} {{", *lines, "}\n"])
+
+
+def name_of(component: str) -> str:
+    return RENAMED.get(component, component)
 
 
 def member(name: str, schema: dict[str, Any], mark: str) -> str:
@@ -69,7 +75,7 @@ def type_of(schema: dict[str, Any]) -> str:
     if unknown := set(schema) - KNOWN:
         raise UnknownSchemaError(f"{', '.join(sorted(unknown))} in {schema}")
     if "$ref" in schema:
-        return str(schema["$ref"]).rpartition("/")[2]
+        return name_of(schema["$ref"].rpartition("/")[2])
     if "anyOf" in schema:
         return " | ".join(dict.fromkeys(map(type_of, schema["anyOf"])))
     if "enum" in schema:

@@ -40,12 +40,21 @@ async def test_a_page_allows_nothing_inline_and_nothing_from_elsewhere(gateway: 
     assert "https://" not in answer.text
 
 
+async def test_each_page_has_its_title_and_says_where_it_is(gateway: Gateway) -> None:
+    texts = {path: (await get(gateway, path)).text for path in PAGES}
+    assert len({re.findall("<title>(.*)</title>", text)[0] for text in texts.values()}) == len(PAGES)
+    for path, text in texts.items():
+        assert re.findall(r'<a href="([^"]+)" aria-current="page">', text) == [path]
+        assert text.count("<main") == text.count("<h1>") == text.count('id="access"') == 1
+        assert "$" not in text
+
+
 async def test_all_that_the_pages_load_is_there_and_nothing_else(gateway: Gateway) -> None:
     wanted = {name for path in PAGES for name in LOADED.findall((await get(gateway, path)).text)}
     names = {name.removeprefix("/console/") for name in wanted}
     while missing := {each for name in names if name.endswith(".js") for each in imports(name)} - names:
         names |= missing
-    assert names | set(PAGES.values()) == set(read_assets())
+    assert names == set(read_assets())
     for name in names:
         assert (await get(gateway, f"/console/{name}")).status_code == 200
 

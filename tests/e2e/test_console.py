@@ -4,76 +4,24 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 import uuid
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import expect, sync_playwright
+from playwright.sync_api import expect
 
-from cli.sample import draw_sample
 from tests.gateways import png
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from playwright.sync_api import Browser, Page, Route
 
-    from tests.local_stack import LocalStack
-
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 PAGES = ("/", "/model", "/status")
 PHONE = {"width": 360, "height": 740}
 
-pytestmark = [
-    pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium: apt-get install chromium"),
-    pytest.mark.filterwarnings("ignore::DeprecationWarning"),  # Playwright's own
-]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=CHROMIUM)
-        yield running
-        running.close()
-
-
-@pytest.fixture
-def said() -> list[str]:
-    """What the pages wrote into the browser's console as an error, refused loads and broken policies among it."""
-    return []
-
-
-@pytest.fixture(params=["light"])
-def page(browser: Browser, said: list[str], request: pytest.FixtureRequest) -> Iterator[Page]:
-    context = browser.new_context(color_scheme=request.param, viewport={"width": 1100, "height": 900})
-    page = context.new_page()
-    page.set_default_timeout(20_000)
-    page.on("console", lambda message: said.append(message.text) if message.type == "error" else None)
-    page.on("pageerror", lambda error: said.append(str(error)))
-    yield page
-    context.close()
-
-
-@pytest.fixture
-def leaf(tmp_path: Path) -> Path:
-    path = tmp_path / "leaf.jpg"
-    path.write_bytes(draw_sample())
-    return path
-
-
-@pytest.fixture
-def url(stack: LocalStack) -> str:
-    return str(stack.state()["gateway_url"])
-
-
-@pytest.fixture
-def address(stack: LocalStack, url: str) -> str:
-    """With a token, as `frond up` prints it."""
-    return f"{url}/#token={stack.frond('token').stdout.strip()}"
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # Playwright's own
 
 
 def diagnose(page: Page, address: str, *photos: Path) -> None:
@@ -116,7 +64,7 @@ def test_the_token_of_the_address_is_taken_out_of_it_and_ends_with_the_tab(
     assert not any("token" in each for each in asked)
     assert page.evaluate("[localStorage.length, document.cookie]") == [0, ""]
     page.goto(f"{url}/status")
-    expect(page.locator("#numbers .tile")).to_have_count(5)
+    expect(page.locator("#numbers .tile")).to_have_count(6)
     other = page.context.new_page()
     other.goto(url)
     expect(other.locator("#access-state")).to_have_text("no token")
@@ -184,11 +132,13 @@ def test_a_photo_without_a_leaf_gets_no_diagnosis_and_the_reason(
     assert not said
 
 
-def test_a_file_that_is_no_photo_is_a_validation_error_in_words(page: Page, address: str, tmp_path: Path) -> None:
-    text = tmp_path / "text.jpg"
-    text.write_text("no photo")
-    diagnose(page, address, text)
-    expect(page.get_by_role("alert")).to_contain_text("The file is of no kind that is read")
+def test_a_photo_that_cannot_be_decoded_is_a_validation_error_in_words(
+    page: Page, address: str, tmp_path: Path
+) -> None:
+    cut = tmp_path / "cut.jpg"
+    cut.write_bytes(b"\xff\xd8\xff\xe0")
+    diagnose(page, address, cut)
+    expect(page.get_by_role("alert")).to_contain_text("The photo ends too early")
     expect(page.get_by_role("alert")).to_contain_text("validation")
 
 
@@ -198,6 +148,7 @@ def test_a_deadline_that_passes_can_be_given_more_time(page: Page, address: str,
     page.get_by_label("Deadline, seconds").fill("0.001")
     page.get_by_role("button", name="Diagnose").click()
     expect(page.get_by_role("alert")).to_contain_text("The deadline passed")
+    expect(page.get_by_role("alert")).to_contain_text("with more time")
     page.get_by_label("Deadline, seconds").fill("20")
     page.get_by_role("button", name="Send it again").click()
     expect(page.locator("#answer .bars")).to_be_visible()
@@ -265,7 +216,8 @@ def test_the_model_page_shows_the_card_with_reliability_diagrams(
     page.goto(f"{url}/model")
     expect(page.locator("svg.diagram")).to_have_count(6)
     expect(page.locator("svg.diagram").first.locator(".share")).not_to_have_count(0)
-    expect(page.locator(".tile").first).to_contain_text(re.compile(r"Accuracy\s*\d"))
+    accuracies = page.locator(".tile", has_text="Accuracy")  # the field beside the lab
+    expect(accuracies).to_have_text([re.compile(r"Lab test\d"), re.compile(r"field\d")])
     assert not said
 
 
@@ -328,3 +280,90 @@ def test_nothing_is_wider_than_a_phone(page: Page, address: str, url: str, path:
         page.goto(f"{url}{path}")
         expect(page.locator(".tile").first).to_be_visible()
     assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
+
+
+def test_the_last_answer_does_not_stay_under_other_photos_or_a_request_on_its_way(
+    page: Page, address: str, leaf: Path
+) -> None:
+    diagnose(page, address, leaf)
+    expect(page.locator("#answer .bars")).to_be_visible()
+    page.set_input_files("#files", str(leaf))
+    expect(page.locator("#photos li")).to_have_count(2)
+    expect(page.locator("#answer")).to_be_hidden()
+    page.route("**/v1/ai-inference", lambda route: route.abort("connectionreset"), times=1)
+    page.get_by_role("button", name="Diagnose").click()
+    expect(page.get_by_role("alert")).to_contain_text("No answer arrived")
+    page.route("**/v1/ai-inference", lambda _: None)  # never answered
+    page.get_by_role("button", name="Send it again").click()
+    expect(page.get_by_role("progressbar")).to_be_visible()
+    expect(page.get_by_role("alert")).to_have_count(0)
+
+
+def test_photos_over_eight_are_named_where_one_sees_and_hears_it(
+    page: Page, url: str, leaf: Path, tmp_path: Path
+) -> None:
+    paths = [tmp_path / f"{number}.jpg" for number in range(10)]
+    for path in paths:
+        path.write_bytes(leaf.read_bytes())
+    page.goto(url)
+    page.set_input_files("#files", [str(path) for path in paths[:7]])
+    page.set_input_files("#files", [str(path) for path in paths[7:]])
+    expect(page.locator("#photos li")).to_have_count(8)
+    expect(page.locator("#left-out")).to_be_visible()
+    expect(page.locator("#left-out")).to_have_text("A request has at most 8 photos. Left out: 8.jpg, 9.jpg.")
+    expect(page.locator("#left-out")).to_have_attribute("aria-live", "polite")
+    page.get_by_role("button", name="Remove 7.jpg").click()
+    expect(page.locator("#left-out")).to_be_hidden()
+
+
+def test_what_is_too_large_empty_or_no_photo_is_not_sent(page: Page, url: str, leaf: Path, tmp_path: Path) -> None:
+    large, empty, words = tmp_path / "large.jpg", tmp_path / "empty.jpg", tmp_path / "words.jpg"
+    large.write_bytes(leaf.read_bytes() + bytes(28_000_000))
+    empty.touch()
+    words.write_text("no photo")
+    page.goto(url)
+    page.set_input_files("#files", [str(path) for path in (large, empty, words, leaf)])
+    expect(page.locator("#photos li")).to_have_count(1)
+    expect(page.locator("#left-out p")).to_have_text(
+        [
+            re.compile(r"^large\.jpg is left out: it has 28\.\d MB, and up to 20 MB are taken\.$"),
+            "empty.jpg is left out: it is empty.",
+            "words.jpg is left out: it is neither JPEG, PNG, WebP nor HEIC.",
+        ]
+    )
+
+
+@pytest.mark.parametrize(
+    ("label", "value"),
+    [("Deadline, seconds", "-1"), ("Deadline, seconds", "100"), ("Deadline, seconds", ""), ("Predictions", "101")],
+)
+def test_a_setting_out_of_its_range_is_pointed_at_and_nothing_is_sent(
+    page: Page, address: str, leaf: Path, label: str, value: str
+) -> None:
+    page.goto(address)
+    page.set_input_files("#files", str(leaf))
+    page.get_by_label(label).fill(value)
+    page.get_by_role("button", name="Diagnose").click()
+    expect(page.get_by_label(label)).to_be_focused()
+    assert not page.get_by_label(label).evaluate("field => field.validity.valid")
+    expect(page.locator("#progress")).to_be_hidden()
+    expect(page.locator("#answer")).to_be_hidden()
+
+
+def test_on_a_phone_no_column_of_the_tables_is_out_of_sight(page: Page, address: str, url: str) -> None:
+    page.set_viewport_size(PHONE)  # type: ignore[arg-type]
+    page.goto(address)
+    for path in ("/model", "/status"):
+        page.goto(f"{url}{path}")
+        expect(page.locator(".tile").first).to_be_visible()
+        assert page.evaluate("[...document.querySelectorAll('.table')].every(t => t.scrollWidth <= t.clientWidth)")
+
+
+def test_what_callers_did_wrong_is_not_the_services_failure(page: Page, address: str, url: str) -> None:
+    recent = {"seconds": 300, "answered": 90, "failed": {"auth": 6, "validation": 2, "server": 2}, "replayed": 0}
+    status = {"version": "1", "uptimeSeconds": 1, "recent": recent | {"p50Ms": 1, "p95Ms": 2}, "tritons": []}
+    page.route("**/v1/status", lambda route: route.fulfill(json=status))
+    page.goto(address)
+    page.goto(f"{url}/status")
+    expect(page.locator(".tile").nth(1)).to_have_text(re.compile("^Failed2.0.%server 2$"))
+    expect(page.locator(".tile").nth(2)).to_have_text(re.compile("^Refused8.0.%auth 6, validation 2$"))

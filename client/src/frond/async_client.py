@@ -86,7 +86,10 @@ class AsyncCloudInferenceClient:
     async def upload_images(
         self, photos: Sequence[PhotoSource], *, timeout_seconds: float = HARD_DEADLINE_SECONDS
     ) -> list[ImageReference]:
-        """Upload photos ahead of a `predict` that names them, in their order. Good for an hour, for this user alone."""
+        """Upload photos ahead of a `predict` that names them, in their order. Good for an hour, for this user alone.
+
+        Raises `CloudValidationError` for the first photo that is broken, before any is sent.
+        """
         self.reports.start()
         check_photos(photos)
         return await Call(self._connection, Deadline.after(timeout_seconds, now)).upload(photos)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from frond.attempts import Attempts, Trail, ended_by, together
 from frond.clock import now
 from frond.errors import CloudInferenceError
 from frond.options import CloudPrediction
 from frond.policy.delivery import goes_along
-from frond.policy.photos import check_photos
+from frond.policy.photos import Photo, UnfitPhoto, check_photos
 from frond.policy.request import (
     DIAGNOSIS_PATH,
     JSON,
@@ -33,10 +33,11 @@ if TYPE_CHECKING:
     from frond.exchange import Exchange
     from frond.options import PhotoSource, PredictOptions
     from frond.policy.deadline import Deadline
-    from frond.policy.photos import Photo
     from frond.policy.response import Answer
     from frond.tokens import Tokens
-    from frond.types import Diagnosis, DiagnosisDetails
+    from frond.types import Diagnosis
+
+Prepared: TypeAlias = Photo | UnfitPhoto | ImageReference
 
 SUCCESS = range(200, 300)
 
@@ -81,13 +82,14 @@ class Call:
         attempts = self._attempts()
         with self._stages.timed("total"):
             async with ended_by(self._deadline, self._trail):
-                body = await self._body(options, identity)
+                photos = await self._prepared(options)
+                body = await self._body(options, photos, identity)
                 with self._stages.timed("infer"):
                     diagnosis, request_id, is_replayed = await attempts.until_answered(
                         lambda token, attempt: self._ask(identity, body, token, attempt)
                     )
         return CloudPrediction(
-            diagnosis=diagnosis,
+            diagnosis=_with_unfit(diagnosis, photos),
             request_id=request_id,
             idempotency_key=identity.idempotency_key,
             replayed=is_replayed,
@@ -98,29 +100,35 @@ class Call:
     async def upload(self, sources: Sequence[PhotoSource]) -> list[ImageReference]:
         async with ended_by(self._deadline, self._trail):
             photos = await read_photos(sources, self._options.photos)
-            return await self._upload_all(photos, CallIdentity.new())
+            for index, photo in enumerate(photos):
+                if isinstance(photo, UnfitPhoto):
+                    raise photo.refusal(index)
+            return await self._upload_all([photo for photo in photos if isinstance(photo, Photo)], CallIdentity.new())
 
-    async def _body(self, options: PredictOptions, identity: CallIdentity) -> Body:
-        """What the cheapest checks refuse is refused before a photo is touched."""
-        details = details_of(options)
+    async def _prepared(self, options: PredictOptions) -> list[Prepared]:
+        """In the order of the options. What the cheapest checks refuse is refused before a photo is touched."""
+        details_of(options)
         check_photos(options.photos)
         sources = [photo for photo in options.photos if not isinstance(photo, ImageReference)]
-        has_uploaded = len(sources) < len(options.photos)
-        goes_along(options.delivery, 0, has_uploaded=has_uploaded)
+        goes_along(options.delivery, 0, has_uploaded=len(sources) < len(options.photos))
         with self._stages.timed("prepare"):
-            photos = await read_photos(sources, self._options.photos)
-        photo_bytes = sum(len(photo.content) for photo in photos)
-        if goes_along(options.delivery, photo_bytes, has_uploaded=has_uploaded):
-            return multipart_body(details, photos)
-        return await self._uploaded_body(options, details, photos, identity)
+            read = iter(await read_photos(sources, self._options.photos))
+        prepared = [photo if isinstance(photo, ImageReference) else next(read) for photo in options.photos]
+        unfit = [photo for photo in prepared if isinstance(photo, UnfitPhoto)]
+        if len(unfit) == len(prepared):
+            raise unfit[0].refusal(0)
+        return prepared
 
-    async def _uploaded_body(
-        self, options: PredictOptions, details: DiagnosisDetails, photos: Sequence[Photo], identity: CallIdentity
-    ) -> Body:
+    async def _body(self, options: PredictOptions, photos: Sequence[Prepared], identity: CallIdentity) -> Body:
+        details = details_of(options)
+        here = [photo for photo in photos if isinstance(photo, Photo)]
+        has_uploaded = any(isinstance(photo, ImageReference) for photo in photos)
+        if goes_along(options.delivery, sum(len(photo.content) for photo in here), has_uploaded=has_uploaded):
+            return multipart_body(details, here)
         with self._stages.timed("upload"):
-            uploaded = iter(await self._upload_all(photos, identity))
-        images = [photo if isinstance(photo, ImageReference) else next(uploaded) for photo in options.photos]
-        return reference_body(details, images)
+            uploaded = iter(await self._upload_all(here, identity))
+        fit = (photo for photo in photos if not isinstance(photo, UnfitPhoto))
+        return reference_body(details, [next(uploaded) if isinstance(photo, Photo) else photo for photo in fit])
 
     async def _ask(self, identity: CallIdentity, body: Body, token: str, attempt: int) -> tuple[Diagnosis, str, bool]:
         headers = identity.headers(token, attempt, self._deadline) | {"Content-Type": body.content_type}
@@ -159,3 +167,12 @@ class Call:
 
     def _attempts(self) -> Attempts:
         return Attempts(self._tokens, self._options.retry, self._deadline, self._trail)
+
+
+def _with_unfit(diagnosis: Diagnosis, photos: Sequence[Prepared]) -> Diagnosis:
+    """The answer for those that were sent, and at their places those that were not."""
+    images = list(diagnosis.images)
+    for index, photo in enumerate(photos):
+        if isinstance(photo, UnfitPhoto):
+            images.insert(index, photo.diagnosis)
+    return diagnosis.model_copy(update={"images": images})

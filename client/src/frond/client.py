@@ -36,7 +36,7 @@ class CloudInferenceClient:
         options: ClientOptions | None = None,
     ) -> None:
         self.asynchronous = AsyncCloudInferenceClient(base_url, token, refresh_token=refresh_token, options=options)
-        self.portal = Portal()
+        self.portal = Portal(self.asynchronous.aclose)
 
     def __enter__(self) -> Self:
         return self
@@ -48,9 +48,7 @@ class CloudInferenceClient:
 
     def close(self) -> None:
         """Close the connections and end the thread; calls under way fail. May be called again."""
-        if self.portal.is_open:
-            self.portal.run(self.asynchronous.aclose())
-            self.portal.close()
+        self.portal.close()
 
     @property
     def telemetry(self) -> Telemetry:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import httpx2
 
+from frond.connections import Connections, HandshakeGuard
 from frond.errors import CloudInferenceError, CloudNetworkError, CloudServerError, CloudValidationError
 from frond.policy.response import MAX_ANSWER_BYTES, Answer
 
@@ -24,7 +25,7 @@ CONNECTIONS = httpx2.Limits(max_connections=16, max_keepalive_connections=8, kee
 
 @dataclass(frozen=True, slots=True)
 class Wire:
-    """How to reach the service.
+    """How to reach the service; with the extra `frond[http2]` over HTTP/2, where it offers that over TLS.
 
     `connect_seconds` leaves time for another address or try. `tls`: for a certificate of an authority of one's own.
     `transport` is for tests.
@@ -41,15 +42,22 @@ class Exchange:
     def __init__(self, base_url: str, wire: Wire) -> None:
         url = _parsed(base_url)
         self._base_url = str(url).rstrip("/")
-        self._http = httpx2.AsyncClient(
-            http2=importlib.util.find_spec("h2") is not None,  # the extra `frond[http2]`; the server has to offer it
-            transport=wire.transport,
-            verify=wire.tls or True,
-            limits=CONNECTIONS,
-            # The call's own deadline ends every stage; only connecting is given up earlier.
-            timeout=httpx2.Timeout(None, connect=wire.connect_seconds),
-            trust_env=url.host not in LOOPBACK,
-        )
+        http2 = importlib.util.find_spec("h2") is not None  # the extra `frond[http2]`; the server has to offer it
+        trust_env = url.host not in LOOPBACK
+        tls = wire.tls or httpx2.create_ssl_context(trust_env=trust_env)
+
+        def connect() -> httpx2.AsyncClient:
+            return httpx2.AsyncClient(
+                http2=http2,
+                transport=wire.transport,
+                verify=tls,
+                limits=CONNECTIONS,
+                # The call's own deadline ends every stage; only connecting is given up earlier.
+                timeout=httpx2.Timeout(None, connect=wire.connect_seconds),
+                trust_env=trust_env,
+            )
+
+        self._connections = Connections(connect, are_shared=http2 and wire.transport is None)
 
     async def __aenter__(self) -> Self:
         return self
@@ -60,13 +68,18 @@ class Exchange:
         await self.close()
 
     async def close(self) -> None:
-        await self._http.aclose()
+        await self._connections.close()
 
     async def send(self, method: str, target: str, headers: Mapping[str, str], content: bytes) -> Answer:
         """`target`: a path below the base URL, or a URL. Raises a `CloudInferenceError` where there is no answer."""
         url = self._base_url + target if target.startswith("/") else target
         try:
-            async with self._http.stream(method, url, headers=dict(headers), content=content) as response:
+            async with (
+                self._connections.borrowed() as http,
+                http.stream(
+                    method, url, headers=dict(headers), content=content, extensions={"trace": HandshakeGuard()}
+                ) as response,
+            ):
                 body = await _read(response)
                 fields = {name.lower(): value for name, value in response.headers.items()}
                 return Answer(response.status_code, fields, body)

@@ -21,11 +21,12 @@ Delivery: TypeAlias = Literal["auto", "multipart", "signed_urls"]
 class PredictOptions:
     """One assessment: 1 to 8 photos of one plant.
 
-    `photos`: sources, and photos that `upload_images` answered with, in any mixture. `idempotency_key`: made for the
-    call where there is none; the same key with the same request again, even by another process, replays the stored
-    answer. `timeout_seconds`: for everything, above 0 and at most 8. `delivery`: `multipart` sends the photos along,
-    `signed_urls` uploads them first, `auto` takes the one that is likely to be quicker. `mode` is for the telemetry:
-    the coordinator's.
+    `photos`: sources, and photos that `upload_images` answered with, in any mixture. One that is broken, or of a type
+    that the service does not take, fails alone: it is not sent, and its place in `diagnosis.images` says why.
+    `idempotency_key`: made for the call where there is none; the same key with the same request again, even by another
+    process, replays the stored answer. `timeout_seconds`: for everything, above 0 and at most 8. `delivery`:
+    `multipart` sends the photos along, `signed_urls` uploads them first, `auto` takes the one that is likely to be
+    quicker. `mode` is for the telemetry: the coordinator's.
     """
 
     photos: Sequence[PhotoSource | ImageReference]

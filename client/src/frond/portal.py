@@ -4,38 +4,46 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import weakref
 from concurrent.futures import CancelledError
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 from frond.errors import CloudValidationError
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
+    from collections.abc import Callable, Coroutine
 
 T = TypeVar("T")
+Ending: TypeAlias = "Callable[[], Coroutine[None, None, None]]"
 
 ENDING_SECONDS = 1.0  # work that was cancelled before its first step never says that it has ended
 
 
 class Portal:
-    """Safe to use from several threads. The thread ends with `close`, or with the program."""
+    """Safe to use from several threads. Its thread ends with `close`, the last reference to it, or the program.
 
-    def __init__(self) -> None:
+    `ending`: work that the thread does before it ends, unless the program does; it must hold no reference to the
+    portal.
+    """
+
+    def __init__(self, ending: Ending | None = None) -> None:
         self._loop = asyncio.new_event_loop()
         self._lock = threading.Lock()  # nothing is handed to the loop after it was told to stop: nobody would do it
-        self._is_open = True
-        self._thread = threading.Thread(target=self._serve, name="frond", daemon=True)
+        # It holds no reference to us: who forgets `close` is not left with a thread.
+        self._thread = threading.Thread(target=_serve, args=[self._loop, ending], name="frond", daemon=True)
         self._thread.start()
+        self._stop = weakref.finalize(self, self._loop.call_soon_threadsafe, self._loop.stop)
+        self._stop.atexit = False  # the thread is a daemon; a call in another one would only fail before its end
 
     @property
     def is_open(self) -> bool:
-        return self._is_open
+        return self._stop.alive
 
     def run(self, work: Coroutine[None, None, T]) -> T:
         """The result; an interrupt (Ctrl-C) cancels the work, and is raised when that has ended."""
         ended = threading.Event()
         with self._lock:
-            if not self._is_open:
+            if not self.is_open:
                 work.close()
                 raise closed_error()
             future = asyncio.run_coroutine_threadsafe(_telling(work, ended), self._loop)
@@ -51,17 +59,17 @@ class Portal:
     def close(self) -> None:
         """Cancel what is still under way, and end. May be called again."""
         with self._lock:
-            if not self._is_open:
-                return
-            self._is_open = False
-            self._loop.call_soon_threadsafe(self._loop.stop)
+            self._stop()
         self._thread.join()
 
-    def _serve(self) -> None:
-        self._loop.run_forever()
-        self._loop.run_until_complete(_cancel_the_others())
-        self._loop.run_until_complete(self._loop.shutdown_asyncgens())
-        self._loop.close()
+
+def _serve(loop: asyncio.AbstractEventLoop, ending: Ending | None) -> None:
+    loop.run_forever()
+    loop.run_until_complete(_cancel_the_others())
+    if ending is not None:
+        loop.run_until_complete(ending())
+    loop.run_until_complete(loop.shutdown_asyncgens())
+    loop.close()
 
 
 def closed_error() -> CloudValidationError:

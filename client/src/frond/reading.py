@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, TypeVar
 
 from frond.errors import CloudValidationError
-from frond.policy.photos import MAX_SOURCE_BYTES, Photo, PhotoPolicy, prepare
+from frond.policy.photos import MAX_SOURCE_BYTES, Photo, PhotoPolicy, UnfitPhoto, prepare
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -21,10 +21,10 @@ T = TypeVar("T")
 BLOCK_BYTES = 256 * 1024
 
 
-async def read_photos(sources: Sequence[PhotoSource], policy: PhotoPolicy) -> list[Photo]:
-    """Read and made ready, in their order; raises `CloudValidationError` for the first that cannot be used."""
+async def read_photos(sources: Sequence[PhotoSource], policy: PhotoPolicy) -> list[Photo | UnfitPhoto]:
+    """Read and made ready, in their order; raises `CloudValidationError` for the first that there is no reading."""
     return await _in_threads(
-        sources, lambda source, index, abandoned: prepare(_content(source, index, abandoned), policy, index)
+        sources, lambda source, index, abandoned: prepare(_content(source, index, abandoned), policy)
     )
 
 
@@ -49,16 +49,13 @@ async def _in_threads(
 
 def _content(source: PhotoSource, index: int, abandoned: threading.Event) -> bytes:
     try:
-        content = _bytes_of(source, abandoned)
+        return _bytes_of(source, abandoned)
     except OSError as error:
         message = f"Photo {index} cannot be read: {error.strerror}."
         raise CloudValidationError(message, code="photo_unreadable") from error
     except (TypeError, ValueError, AttributeError) as error:  # a closed file, a file of text, something else
         message = f"Photo {index} is no path, bytes or file that is open for reading bytes."
         raise CloudValidationError(message, code="photo_unreadable") from error
-    if len(content) > MAX_SOURCE_BYTES:
-        raise CloudValidationError(f"Photo {index} has more than {MAX_SOURCE_BYTES} bytes.", code="image_too_large")
-    return content
 
 
 def _bytes_of(source: PhotoSource, abandoned: threading.Event) -> bytes:

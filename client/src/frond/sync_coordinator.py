@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Self
+from functools import wraps
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Self
 
 from frond.coordinator import AsyncInferenceCoordinator
-from frond.policy.deadline import HARD_DEADLINE_SECONDS
 from frond.portal import Portal
 from frond.shared import get_cloud_inference_client
 from frond.types import InferenceMode
 
 if TYPE_CHECKING:
-    import uuid
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Coroutine, Mapping, Sequence
     from types import TracebackType
 
     from frond.client import CloudInferenceClient
@@ -21,7 +20,21 @@ if TYPE_CHECKING:
     from frond.device_attempt import DevicePredictor
     from frond.options import PhotoSource
     from frond.telemetry import Telemetry
-    from frond.types import ClientInfo, PlantContext
+    from frond.types import PlantContext
+
+P = ParamSpec("P")
+
+
+def _waiting(
+    method: Callable[Concatenate[AsyncInferenceCoordinator, P], Coroutine[None, None, InferenceResult]],
+) -> Callable[Concatenate[InferenceCoordinator, P], InferenceResult]:
+    """The same method, with its signature and its docstring, for callers who wait."""
+
+    @wraps(method)
+    def call(self: InferenceCoordinator, /, *arguments: P.args, **options: P.kwargs) -> InferenceResult:
+        return self.portal.run(method(self.asynchronous, *arguments, **options))
+
+    return call
 
 
 class InferenceCoordinator:
@@ -33,9 +46,9 @@ class InferenceCoordinator:
         device: DevicePredictor | None = None,
         options: CoordinatorOptions | None = None,
     ) -> None:
-        self._portal = Portal() if client is None else client.portal
-        self._owned = self._portal if client is None else None
-        self._coordinator = AsyncInferenceCoordinator(client.asynchronous if client else None, device, options)
+        self.portal = Portal() if client is None else client.portal
+        self._owned = self.portal if client is None else None
+        self.asynchronous = AsyncInferenceCoordinator(client.asynchronous if client else None, device, options)
 
     def __enter__(self) -> Self:
         return self
@@ -52,34 +65,9 @@ class InferenceCoordinator:
 
     @property
     def telemetry(self) -> Telemetry:
-        return self._coordinator.telemetry
+        return self.asynchronous.telemetry
 
-    def run_inference(
-        self,
-        photos: Sequence[PhotoSource],
-        *,
-        assessment_id: str,
-        plant_context: PlantContext | Mapping[str, str],
-        mode: InferenceMode | str = InferenceMode.AUTO,
-        model_version: str | None = None,
-        top_k: int = 5,
-        client: ClientInfo | None = None,
-        idempotency_key: uuid.UUID | None = None,
-        timeout_seconds: float = HARD_DEADLINE_SECONDS,
-    ) -> InferenceResult:
-        """As `AsyncInferenceCoordinator.run_inference`."""
-        work = self._coordinator.run_inference(
-            photos,
-            assessment_id=assessment_id,
-            plant_context=plant_context,
-            mode=mode,
-            model_version=model_version,
-            top_k=top_k,
-            client=client,
-            idempotency_key=idempotency_key,
-            timeout_seconds=timeout_seconds,
-        )
-        return self._portal.run(work)
+    run_inference = _waiting(AsyncInferenceCoordinator.run_inference)
 
 
 def run_inference(

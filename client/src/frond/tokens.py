@@ -51,8 +51,15 @@ async def _ask(source: TokenSource) -> str:
         return source
     try:
         answer = await asyncio.to_thread(source) if not inspect.iscoroutinefunction(source) else source()
-        return await answer if inspect.isawaitable(answer) else str(answer)
+        token: object = await answer if inspect.isawaitable(answer) else answer
     except FrondError:
         raise
     except Exception as error:
-        raise CloudAuthError("The app's callback gave no access token.", code="token_unavailable") from error
+        raise _no_token() from error
+    if not isinstance(token, str):  # None, of an app where nobody is signed in
+        raise _no_token()
+    return token
+
+
+def _no_token() -> CloudAuthError:
+    return CloudAuthError("The app's callback gave no access token.", code="token_unavailable")

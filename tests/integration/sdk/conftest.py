@@ -21,10 +21,11 @@ from frond.types import ImageReference, PlantContext
 from gateway.migrate import migrate, read_migrations
 from tests.gateways import FakeDiagnoser, SigningKey, parts_with, serve, settings_in
 from tests.integration.gateway.conftest import PASSWORD, Database, administration
+from tests.integration.sdk.callers import Caller, WaitingCaller
 from tests.integration.sdk.faults import FaultProxy, fault_proxy
 
 if TYPE_CHECKING:
-    from tests.conftest import RunningPostgres
+    from tests.conftest import RunningPostgres, RunningTriton
 
 DATABASE = "frond_sdk"
 
@@ -45,12 +46,13 @@ def sdk_database(postgres: RunningPostgres) -> Database:
 
 @dataclass(frozen=True)
 class Service:
-    """A gateway behind the proxy, and what the test commands of it."""
+    """A gateway behind the proxy, and what the test commands of it; `waits`: whether callers have no event loop."""
 
     proxy: FaultProxy
     key: SigningKey
     diagnoser: FakeDiagnoser
     database: Database
+    waits: bool = False
 
     def options(self, **changes: Any) -> ClientOptions:
         wanted: dict[str, Any] = {
@@ -69,6 +71,16 @@ class Service:
 
     def sync_client(self, **changes: Any) -> CloudInferenceClient:
         return CloudInferenceClient(self.proxy.url, self.key.token(), options=self.options(**changes))
+
+    def caller(self, token: Any = None, refresh_token: Any = None, url: str | None = None, **changes: Any) -> Caller:
+        """The asynchronous client, or the other as one."""
+        kind = WaitingCaller if self.waits else AsyncCloudInferenceClient
+        return kind(
+            url or self.proxy.url,
+            token or self.key.token(),
+            refresh_token=refresh_token,
+            options=self.options(**changes),
+        )
 
     async def statuses_of(self, key: object) -> list[str]:
         """Of the rows that are stored for an idempotency key."""
@@ -91,6 +103,24 @@ async def service(tmp_path: Path, sdk_database: Database) -> AsyncIterator[Servi
             assert client.base_url.port is not None
             proxy.target_port = client.base_url.port
             yield Service(proxy, key, diagnoser, sdk_database)
+
+
+@pytest.fixture
+async def real_service(tmp_path: Path, sdk_database: Database, triton: RunningTriton) -> AsyncIterator[Service]:
+    """With a Triton."""
+    key = SigningKey()
+    async with fault_proxy() as proxy:
+        settings = settings_in(
+            tmp_path,
+            key,
+            database_url=sdk_database.gateway_url,
+            public_url=proxy.url,
+            triton_grpc=triton.grpc,
+        )
+        async with serve(settings) as client:
+            assert client.base_url.port is not None
+            proxy.target_port = client.base_url.port
+            yield Service(proxy, key, FakeDiagnoser(), sdk_database)
 
 
 def order(*photos: PhotoSource | ImageReference, **changes: Any) -> PredictOptions:

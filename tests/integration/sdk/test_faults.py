@@ -1,4 +1,4 @@
-"""Whatever happens on the way: the category, the attempts, the end in time, and one stored answer at most."""
+"""Whatever happens on the way, to either client: the category, the attempts, the end in time, one stored answer."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ import socket
 import uuid
 from collections.abc import Awaitable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any, TypeVar
 
 import pytest
 
-from frond.async_client import AsyncCloudInferenceClient
 from frond.errors import (
     CloudAuthError,
     CloudInferenceError,
@@ -42,6 +42,11 @@ OVERLOADED = (
     b'{"success": false, "requestId": "r-1", "result": null, "error": {"category": "server", "code": "overloaded",'
     b' "message": "Try again.", "retryable": true, "retryAfterMs": 50}}'
 )
+
+
+@pytest.fixture(params=[False, True], ids=["with a loop", "without a loop"])
+def service(service: Service, request: pytest.FixtureRequest) -> Service:
+    return replace(service, waits=request.param)
 
 
 def http(status: str, body: bytes) -> bytes:
@@ -96,7 +101,7 @@ STALLS = {
 @pytest.mark.parametrize("fault", TRANSIENT.values(), ids=TRANSIENT)
 async def test_a_passing_fault_costs_one_more_attempt(service: Service, fault: faults.Fault) -> None:
     service.proxy.faults.append(fault)
-    async with service.client() as client:
+    async with service.caller() as client:
         prediction = await in_time(client.predict(order(PHOTO)), 8)
     assert prediction.attempts == 2
     assert await service.statuses_of(prediction.idempotency_key) == ["completed"]
@@ -110,7 +115,7 @@ async def test_a_lasting_fault_is_its_category_after_the_last_attempt(
 ) -> None:
     service.proxy.faults.extend([fault] * 5)
     key = uuid.uuid4()
-    async with service.client(retry=TRIES) as client:
+    async with service.caller(retry=TRIES) as client:
         with pytest.raises(expected) as caught:
             await in_time(client.predict(order(PHOTO, idempotency_key=key)), 8)
     assert (caught.value.code, caught.value.retryable) == (code, True)
@@ -123,7 +128,7 @@ async def test_a_lasting_fault_is_its_category_after_the_last_attempt(
 )
 async def test_a_200_that_is_not_ours_is_an_error_of_the_server_at_once(service: Service, body: bytes) -> None:
     service.proxy.faults.append(faults.say(http("200 OK", body)))
-    async with service.client() as client:
+    async with service.caller() as client:
         with pytest.raises(CloudServerError) as caught:
             await client.predict(order(PHOTO))
     assert caught.value.code == "answer_invalid"
@@ -131,7 +136,7 @@ async def test_a_200_that_is_not_ours_is_an_error_of_the_server_at_once(service:
 
 async def test_an_answer_without_end_is_not_read_to_its_end(service: Service) -> None:
     service.proxy.faults.append(faults.flood)
-    async with service.client() as client:
+    async with service.caller() as client:
         with pytest.raises(CloudServerError) as caught:
             await in_time(client.predict(order(PHOTO)), 8)
     assert caught.value.code == "answer_invalid"
@@ -142,7 +147,7 @@ async def test_the_deadline_ends_every_stage(service: Service, fault: faults.Fau
     service.proxy.faults.append(fault)
     key = uuid.uuid4()
     wanted = order(LARGE_PHOTO, idempotency_key=key, timeout_seconds=0.8, delivery="multipart")
-    async with service.client(photos=AS_IT_IS) as client:
+    async with service.caller(photos=AS_IT_IS) as client:
         with pytest.raises(CloudTimeoutError) as caught:
             await in_time(client.predict(wanted), 0.8)
     assert caught.value.code == "deadline_exceeded"
@@ -156,7 +161,7 @@ async def test_the_deadline_ends_an_upload_at_every_stage(
 ) -> None:
     service.proxy.trigger = trigger
     service.proxy.faults.append(fault)
-    async with service.client(photos=AS_IT_IS) as client:
+    async with service.caller(photos=AS_IT_IS) as client:
         wanted = order(LARGE_PHOTO, timeout_seconds=0.8, delivery="signed_urls")
         with pytest.raises(CloudTimeoutError):
             await in_time(client.predict(wanted), 0.8)
@@ -169,23 +174,10 @@ async def test_a_passing_fault_within_an_upload_is_passed_over(
 ) -> None:
     service.proxy.trigger = trigger
     service.proxy.faults.append(fault)
-    async with service.client() as client:
+    async with service.caller() as client:
         prediction = await client.predict(order(PHOTO, delivery="signed_urls"))
     assert prediction.attempts == 1
     assert not service.proxy.faults
-
-
-@pytest.mark.parametrize("fault", STALLS.values(), ids=STALLS)
-async def test_the_deadline_ends_the_call_of_a_program_without_a_loop(service: Service, fault: faults.Fault) -> None:
-    service.proxy.faults.append(fault)
-
-    client = service.sync_client(photos=AS_IT_IS)
-    wanted = order(LARGE_PHOTO, timeout_seconds=0.8, delivery="multipart")
-    try:
-        with pytest.raises(CloudTimeoutError):
-            await in_time(asyncio.to_thread(client.predict, wanted), 0.8)
-    finally:
-        await asyncio.to_thread(client.close)
 
 
 @contextmanager
@@ -207,8 +199,8 @@ def port_that_does_not_answer() -> Iterator[int]:
 
 async def test_a_connection_that_is_not_made_is_given_up_and_tried_again(service: Service) -> None:
     with port_that_does_not_answer() as port:
-        options = service.options(wire=Wire(connect_seconds=0.2), retry=TRIES)
-        async with AsyncCloudInferenceClient(f"http://127.0.0.1:{port}", "token", options=options) as client:
+        url, wire = f"http://127.0.0.1:{port}", Wire(connect_seconds=0.2)
+        async with service.caller(url=url, wire=wire, retry=TRIES) as client:
             with pytest.raises(CloudNetworkError) as caught:
                 await in_time(client.predict(order(PHOTO)), 8)
     assert caught.value.code == "connect_timeout"
@@ -216,7 +208,7 @@ async def test_a_connection_that_is_not_made_is_given_up_and_tried_again(service
 
 async def test_the_deadline_ends_a_connection_that_is_not_made(service: Service) -> None:
     with port_that_does_not_answer() as port:
-        async with AsyncCloudInferenceClient(f"http://127.0.0.1:{port}", "token", options=service.options()) as client:
+        async with service.caller(url=f"http://127.0.0.1:{port}") as client:
             with pytest.raises(CloudTimeoutError):
                 await in_time(client.predict(order(PHOTO, timeout_seconds=0.3)), 0.3)
 
@@ -225,7 +217,7 @@ async def test_a_refused_connection_is_an_error_of_the_network(service: Service)
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{unused.getsockname()[1]}"
-        async with AsyncCloudInferenceClient(url, "token", options=service.options(retry=TRIES)) as client:
+        async with service.caller(url=url, retry=TRIES) as client:
             with pytest.raises(CloudNetworkError) as caught:
                 await client.predict(order(PHOTO))
     assert (caught.value.code, caught.value.retryable) == ("connection_failed", True)
@@ -233,33 +225,18 @@ async def test_a_refused_connection_is_an_error_of_the_network(service: Service)
 
 async def test_an_expired_token_is_refreshed_and_the_call_goes_on(service: Service) -> None:
     expired, fresh = service.key.token(exp=timedelta(hours=-1)), service.key.token()
-    async with service.client(expired, lambda: fresh) as client:
+    async with service.caller(expired, lambda: fresh) as client:
         assert (await client.predict(order(PHOTO))).attempts == 2
         uploaded = await client.upload_images([PHOTO])
         assert (await client.predict(order(*uploaded))).attempts == 1
-    async with service.client(expired) as client:
+    async with service.caller(expired) as client:
         with pytest.raises(CloudAuthError) as caught:
             await client.predict(order(PHOTO))
     assert caught.value.code == "token_expired"
 
 
-async def test_a_cancelled_call_leaves_nothing_running_here_or_there(service: Service) -> None:
-    service.diagnoser.gate = asyncio.Event()
-    async with service.client() as client:
-        call = asyncio.create_task(client.predict(order(PHOTO)))
-        await service.diagnoser.waiting.wait()
-        call.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await call
-        async with asyncio.timeout(10):
-            while service.proxy.open_connections:  # noqa: ASYNC110  (the proxy is no part of what is tested)
-                await asyncio.sleep(0.01)
-            while not service.diagnoser.was_cancelled:  # noqa: ASYNC110
-                await asyncio.sleep(0.01)
-
-
 async def test_calls_share_a_connection(service: Service) -> None:
-    async with service.client() as client:
+    async with service.caller() as client:
         for _ in range(5):
             await client.predict(order(PHOTO))
         await client.predict(order(PHOTO, delivery="signed_urls"))
@@ -271,7 +248,7 @@ async def test_no_key_ever_has_two_answers(service: Service) -> None:
     lot = random.Random(4)
     service.proxy.faults.extend(lot.choices([*TRANSIENT.values()], k=80))
     keys = [uuid.uuid4() for _ in range(30)]
-    async with service.client() as client:
+    async with service.caller() as client:
         calls = (client.predict(order(PHOTO, idempotency_key=key)) for key in keys * 2)
         outcomes: list[Any] = await asyncio.gather(*calls, return_exceptions=True)
     assert all(isinstance(outcome, CloudPrediction | CloudInferenceError) for outcome in outcomes)

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -16,37 +15,20 @@ from frond.errors import CloudValidationError
 from frond.sync_coordinator import InferenceCoordinator
 from frond.types import FallbackReason
 from stack.paths import ROOT
-from tests.gateways import FakeDiagnoser, SigningKey, serve, settings_in
 from tests.integration.sdk import faults
 from tests.integration.sdk.conftest import Service, order
-from tests.integration.sdk.faults import fault_proxy
 from tests.unit.preprocess.photos import draw_photo, encode
 
 if TYPE_CHECKING:
     from frond.options import Delivery
-    from tests.conftest import RunningTriton
-    from tests.integration.gateway.conftest import Database
 
 PHOTOS = [encode(draw_photo(640, 480, seed), "JPEG") for seed in (1, 2)]
 WANTED: dict[str, Any] = {"assessment_id": "a-1", "plant_context": {"id": "p-1"}}
 
 
 @pytest.fixture
-async def service(tmp_path: Path, sdk_database: Database, triton: RunningTriton) -> AsyncIterator[Service]:
-    """As that of the other tests, with a Triton."""
-    key = SigningKey()
-    async with fault_proxy() as proxy:
-        settings = settings_in(
-            tmp_path,
-            key,
-            database_url=sdk_database.gateway_url,
-            public_url=proxy.url,
-            triton_grpc=triton.grpc,
-        )
-        async with serve(settings) as client:
-            assert client.base_url.port is not None
-            proxy.target_port = client.base_url.port
-            yield Service(proxy, key, FakeDiagnoser(), sdk_database)
+def service(real_service: Service) -> Service:
+    return real_service
 
 
 @pytest.fixture(scope="module")

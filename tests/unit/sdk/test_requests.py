@@ -13,7 +13,7 @@ from opentelemetry.sdk.trace import TracerProvider
 from frond.errors import CloudValidationError
 from frond.options import PredictOptions
 from frond.policy.deadline import Deadline
-from frond.policy.photos import PhotoPolicy, prepare
+from frond.policy.photos import Photo, PhotoPolicy, prepare
 from frond.policy.request import CallIdentity, details_of, multipart_body, reference_body
 from frond.types import ClientInfo, DiagnosisRequest, ImageReference, PlantContext
 from tests.gateways import png, sha256
@@ -95,7 +95,7 @@ def test_the_json_form_is_the_contracts() -> None:
 
 
 def test_the_multipart_form_declares_each_photo() -> None:
-    photos = [prepare(png(shade), PhotoPolicy(), 0) for shade in (1, 2)]
+    photos = [photo for shade in (1, 2) if isinstance(photo := prepare(png(shade), PhotoPolicy()), Photo)]
     body = multipart_body(details_of(options()), photos)
     boundary = body.content_type.partition("boundary=")[2].encode()
     parts = body.content.split(b"--" + boundary)

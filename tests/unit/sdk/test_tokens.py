@@ -68,3 +68,15 @@ async def test_a_callback_that_fails_is_an_error_of_ours() -> None:
         await Tokens(broken, None).current()
     assert caught.value.code == "token_unavailable"
     assert isinstance(caught.value.__cause__, KeyError)
+
+
+async def test_a_callback_that_gives_something_else_is_an_error_of_ours() -> None:
+    """Else an app where nobody is signed in would send a token `None`."""
+
+    async def later() -> None:
+        return None
+
+    for nothing in (lambda: None, later):
+        with pytest.raises(CloudAuthError) as caught:
+            await Tokens(nothing, None).current()  # type: ignore[arg-type]
+        assert caught.value.code == "token_unavailable"

@@ -1,4 +1,4 @@
-"""A photo's bytes → what is sent: its type from its first bytes, small enough, without metadata, and hashed."""
+"""A photo's bytes → what is sent (its type from its first bytes, small, without metadata, hashed), or why not."""
 
 from __future__ import annotations
 
@@ -12,7 +12,15 @@ from frond._preprocess.header import ContentType, Limits, inspect
 from frond.errors import CloudValidationError
 from frond.policy.metadata import without_metadata
 from frond.policy.scaling import scaled
-from frond.types import MAX_IMAGE_BYTES, MAX_IMAGE_PIXELS, MAX_IMAGES, ImageDeclaration
+from frond.types import (
+    MAX_IMAGE_BYTES,
+    MAX_IMAGE_PIXELS,
+    MAX_IMAGES,
+    Error,
+    ErrorCategory,
+    ImageDeclaration,
+    ImageDiagnosis,
+)
 
 JPEG_SIGN = b"\xff\xd8\xff"
 # What may be scaled down: phones take 200 megapixels. Only a JPEG can be decoded at a fraction of its size.
@@ -26,7 +34,7 @@ class PhotoPolicy:
 
     A photo above `max_bytes` is scaled to at most `max_side` pixels and written as JPEG of `jpeg_quality`; the models
     look at 224 to 380 pixels, so that 1600 lose nothing that they see. It takes the extra `frond[photos]`; without it a
-    photo is sent as large as it is, and one above the service's limits (20 MB, 50 megapixels) is refused.
+    photo is sent as large as it is, and one above the service's limits (20 MB, 50 megapixels) is not sent.
     `removes_metadata`: see `frond.policy.metadata`; without it bytes are sent as they are, broken ones too.
     """
 
@@ -49,6 +57,25 @@ class Photo:
         return ImageDeclaration(sha256=self.sha256, content_type=self.content_type, bytes=len(self.content))
 
 
+@dataclass(frozen=True, slots=True)
+class UnfitPhoto:
+    """A photo that stays here, for a reason that the service would have found too; `sha256` is that of its file."""
+
+    sha256: str
+    code: str
+    message: str
+
+    @property
+    def diagnosis(self) -> ImageDiagnosis:
+        """As the service answers for a photo that it cannot read."""
+        error = Error(category=ErrorCategory.VALIDATION, code=self.code, message=self.message, retryable=False)
+        return ImageDiagnosis(sha256=self.sha256, predictions=[], error=error)
+
+    def refusal(self, index: int) -> CloudValidationError:
+        """`index` counts from 0 and names the photo in the message."""
+        return CloudValidationError(f"Photo {index}: {self.message}", code=self.code)
+
+
 def check_photos(photos: object) -> None:
     """That it is a sequence of 1 to 8; a single path in place of one is a slip that types do not catch."""
     if not isinstance(photos, Sequence) or isinstance(photos, str | bytes | bytearray):
@@ -58,16 +85,12 @@ def check_photos(photos: object) -> None:
         raise CloudValidationError(message, code="image_count_invalid")
 
 
-def prepare(data: bytes, policy: PhotoPolicy, index: int) -> Photo:
-    """Raises `CloudValidationError`, with the code of the service, for a photo that cannot be read or is too large.
-
-    `index` counts from 0 and names the photo in the message. Takes milliseconds a megabyte, with scaling up to a
-    second.
-    """
+def prepare(data: bytes, policy: PhotoPolicy) -> Photo | UnfitPhoto:
+    """Takes milliseconds a megabyte, with scaling up to a second."""
     try:
         content, content_type = _made_ready(data, policy) if policy.removes_metadata else _as_it_is(data)
     except ImageError as error:
-        raise CloudValidationError(f"Photo {index}: {error}", code=error.code) from error
+        return UnfitPhoto(hashlib.sha256(data).hexdigest(), error.code, str(error))
     return Photo(content, hashlib.sha256(content).hexdigest(), content_type)
 
 
@@ -78,7 +101,7 @@ def _made_ready(data: bytes, policy: PhotoPolicy) -> tuple[bytes, ContentType]:
     try:
         content = without_metadata(data, content_type, outline)
     except (struct.error, IndexError) as error:
-        raise ImageError("its metadata cannot be found, and so not removed.") from error
+        raise ImageError("The photo's metadata cannot be found, and so not removed.") from error
     if len(content) > policy.max_bytes or outline.width * outline.height > MAX_IMAGE_PIXELS:
         smaller = scaled(content, content_type, outline.orientation, policy.max_side, policy.jpeg_quality)
         if smaller is not None:
