@@ -13,7 +13,7 @@ import jwt
 from cli.failure import Failure
 from stack.keys import AUDIENCE, ISSUER, signing_key
 from stack.paths import StatePaths
-from stack.state import read_state
+from stack.state import State, read_state
 
 LOCAL_USER = uuid.UUID("00000000-0000-4000-8000-000000000001")  # whoever works on this machine
 TOKEN_LIFETIME = timedelta(hours=1)
@@ -46,6 +46,11 @@ def local_token(user: uuid.UUID, role: str = "authenticated", lifetime: timedelt
     now = datetime.now(UTC)
     claims = {"sub": str(user), "role": role, "iss": ISSUER, "aud": AUDIENCE, "iat": now, "exp": now + lifetime}
     return jwt.encode(claims, key.private, algorithm="ES256", headers={"kid": key.kid})
+
+
+def console_address(state: State) -> str:
+    """With a token of this machine's user in the fragment, which browsers keep to themselves; good for an hour."""
+    return f"{state.gateway_url}/#token={local_token(LOCAL_USER)}"
 
 
 def read_photo(path: Path) -> bytes:

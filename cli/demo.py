@@ -38,23 +38,22 @@ def demo(
     name, content = (photo.name, read_photo(photo)) if photo else ("drawn sample", draw_sample())
     answered = False
 
-    def show(state: State) -> None:
+    def show(state: State, how_to_stop: str) -> None:
         nonlocal answered
         answered = _show(state, name, content)
-        if once and not answered:
-            return
-        announce(progress, state, time.monotonic() - began, "" if once else "Ctrl-C stops it.")
+        if not once:  # else the addresses would be nobody's a moment later
+            announce(progress, state, time.monotonic() - began, how_to_stop)
 
     def on_ready(state: State) -> bool:
         progress.finish()
-        show(state)
+        show(state, "Ctrl-C stops it.")
         return not once
 
     with Progress() as progress:
         paths = StatePaths.default()
         if running := read_state(paths):
-            progress.say("Frond is running here already; `frond down` would stop it.")
-            show(running)
+            progress.say("Frond is running here already.")
+            show(running, "`frond down` stops it.")
         else:
             runtime.run(paths, _port(port, progress), progress.update, on_ready)
     if not answered:

@@ -18,8 +18,14 @@ MARKS = {"ok": ("✓", "green"), "warning": ("!", "yellow"), "missing": ("✗", 
 def doctor(
     *,
     port: Annotated[
-        int, typer.Option(min=0, max=65535, envvar="FROND_PORT", help="the port meant for the gateway")
-    ] = DEFAULT_PORT,
+        int | None,
+        typer.Option(
+            min=0,
+            max=65535,
+            envvar="FROND_PORT",
+            help=f"the port meant for the gateway; else the one it has while it runs, or {DEFAULT_PORT}",
+        ),
+    ] = None,
 ) -> None:
     """Check this machine. Exit status: 0 everything that is needed is there, 1 something is missing."""
     console = Console(highlight=False)

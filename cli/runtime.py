@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli.connection import LOCAL_USER, local_token
+from cli.connection import console_address
 from cli.progress import Progress
 from stack import control, runtime
 from stack.paths import StatePaths
@@ -52,11 +52,6 @@ def announce(progress: Progress, state: State, seconds: float, how_to_stop: str)
     progress.say(f"  Triton          gRPC {state.triton_grpc}, HTTP {state.triton_http}")
     progress.say(f"  metrics         http://{state.gateway_metrics}/metrics, http://{state.triton_metrics}/metrics")
     progress.say(f"  logs            {StatePaths.default().logs}")
-
-
-def console_address(state: State) -> str:
-    """With a token of this machine's user in the fragment, which browsers keep to themselves."""
-    return f"{state.gateway_url}/#token={local_token(LOCAL_USER)}"
 
 
 def down() -> None:

@@ -10,6 +10,7 @@ import typer
 from rich.console import Console, JustifyMethod
 from rich.table import Table
 
+from cli.connection import console_address
 from stack import lock, processes
 from stack.errors import StackError
 from stack.model_repository import active_model
@@ -22,11 +23,13 @@ DEGRADED = 4  # and while it starts or stops
 
 def status(*, as_json: Annotated[bool, typer.Option("--json", help="for programs")] = False) -> None:
     """Show each part. Exit status: 0 everything is ready, 3 not running, 4 something is not ready."""
-    report = describe(StatePaths.default())
+    paths = StatePaths.default()
+    report = describe(paths)
     if as_json:
         print(json.dumps(report, indent=2))
     else:
         _print(report)
+        _print_console(paths)
     raise typer.Exit(EXIT_CODES.get(report["state"], DEGRADED))
 
 
@@ -104,6 +107,12 @@ def _active_release(paths: StatePaths) -> str | None:
         return active_model(paths.model_repository)[0]
     except (OSError, StackError):
         return None
+
+
+def _print_console(paths: StatePaths) -> None:
+    """In one line, to be copied. Not in the JSON: logs keep that, and programs get a token from `frond token`."""
+    if running := read_state(paths):
+        Console(highlight=False).print(f"console, for an hour: {console_address(running)}", soft_wrap=True)
 
 
 def _print(report: dict[str, Any]) -> None:

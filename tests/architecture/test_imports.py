@@ -17,7 +17,7 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "training": frozenset({"preprocess"}),
     "stack": frozenset(),
     "cli": frozenset({"frond", "preprocess", "stack", "training"}),
-    "loadtest": frozenset({"cli", "frond", "preprocess", "stack", "training"}),
+    "loadtest": frozenset({"cli", "frond", "gateway", "preprocess", "stack", "training"}),
     "model_repository": frozenset({"preprocess"}),
     "backends": frozenset(),
 }

@@ -28,6 +28,15 @@ if TYPE_CHECKING:
 
 KEYS, LIMITS = "select count(*) from public.idempotency_keys", "select count(*) from frond.rate_limits"
 EXPIRE = "update public.idempotency_keys set expires_at = now()"
+LOCK_OLDEST = "select 1 from public.idempotency_keys order by expires_at limit 1 for update"
+EXPIRE_IN_TURN = """
+update public.idempotency_keys k set expires_at = now() - interval '1 hour' + each.number * interval '1 millisecond'
+from (select id, row_number() over () as number from public.idempotency_keys) each where each.id = k.id
+"""
+PAGES = """
+select heap_blks_hit + heap_blks_read + idx_blks_hit + idx_blks_read from pg_statio_user_tables
+where relid = 'public.idempotency_keys'::regclass
+"""
 ADD_KEYS = """
 insert into public.idempotency_keys
   (idempotency_key, user_id, endpoint, request_payload, payload_hash, owner_token, leased_until, expires_at)
@@ -104,6 +113,43 @@ async def test_a_row_that_another_one_holds_is_left_for_the_next_time(
             async with asyncio.timeout(1):
                 assert await rows.delete_keys(10) == 1
         assert await rows.delete_keys(10) == 1
+
+
+async def test_a_batch_begins_where_the_one_before_ended_and_a_round_begins_anew(
+    rows: PostgresExpiredRows, database: Database
+) -> None:
+    """What was locked at first waits for the next round, and no batch walks over what the others have deleted."""
+    async with database.owner() as owner:
+        await owner.execute(ADD_KEYS, ALICE, 6)
+        await owner.execute(EXPIRE_IN_TURN)
+        async with owner.transaction():
+            await owner.execute(LOCK_OLDEST)
+            assert (await rows.begin(timedelta(0))).is_ours
+            assert await rows.delete_keys(3) == 3
+        assert await rows.delete_keys(10) == 2
+        assert await owner.fetchval(KEYS) == 1
+        assert (await rows.begin(timedelta(0))).is_ours
+        assert await rows.delete_keys(10) == 1
+
+
+async def test_deleted_rows_that_a_backup_still_sees_are_not_walked_over_again(
+    rows: PostgresExpiredRows, database: Database
+) -> None:
+    """Pages of the index and the table that a batch reads: as many at the end as at the beginning."""
+    async with database.owner() as owner, database.owner() as backup:
+        await owner.execute(ADD_KEYS, ALICE, 20_000)
+        await owner.execute(EXPIRE_IN_TURN)
+        await owner.execute("vacuum (analyze) public.idempotency_keys")
+        await backup.execute("begin isolation level repeatable read")
+        await backup.fetchval(KEYS)
+        await rows.begin(timedelta(0))
+        reads = []
+        for _ in range(30):
+            before = await owner.fetchval(PAGES)
+            await owner.execute("select frond.delete_expired_keys(500)")
+            await owner.execute("select pg_stat_force_next_flush()")
+            reads.append(await owner.fetchval(PAGES) - before)
+        assert sum(reads[-5:]) < 2 * sum(reads[1:6])
 
 
 async def test_a_rate_limit_is_deleted_when_the_whole_burst_is_allowed_again(

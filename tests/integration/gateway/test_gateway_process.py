@@ -6,6 +6,7 @@ import asyncio
 import os
 import re
 import signal
+import socket
 import sys
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
@@ -112,6 +113,38 @@ async def test_settings_that_are_missing_are_named_and_none_is_shown(tmp_path: P
     assert "jwt_issuer" in output
     assert "hidden" not in output
     assert "Traceback" not in output
+
+
+@pytest.mark.parametrize(
+    ("setting", "content", "words"),
+    [
+        ("jwks_file", b"{", "no JWKS"),
+        ("jwks_file", b'{"keys": [{"kid": "1", "d": "x"}]}', "private key"),
+        ("jwt_secret_file", b"short", "holds 5 bytes"),
+        ("storage_signing_key_file", b"", "holds 0 bytes"),
+    ],
+)
+async def test_a_file_that_holds_no_key_is_named_in_one_line(
+    tmp_path: Path, setting: str, content: bytes, words: str
+) -> None:
+    file = tmp_path / "wrong"
+    file.write_bytes(content)
+    settings = settings_in(tmp_path, SigningKey(), **{setting: file})
+    status, output = await run("gateway", {**clean_environment(), **environment_of(settings)})
+    assert status == 3
+    assert f"The gateway cannot start. {file}" in output
+    assert words in output
+    assert "Traceback" not in output
+    assert "short" not in output
+
+
+async def test_a_port_that_is_taken_is_named_in_one_line(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        settings = settings_in(tmp_path, SigningKey(), grpc_port=port)
+        status, output = await run("gateway", {**clean_environment(), **environment_of(settings)})
+    assert (status, "Traceback" in output) == (3, False)
+    assert f"The gateway cannot start. gRPC cannot be served on 127.0.0.1:{port}" in output
 
 
 async def test_the_migrations_run_as_a_process_too(postgres: RunningPostgres, database: Database) -> None:
