@@ -4,6 +4,12 @@ PYTHON ?= $(shell for python in python3 python3.12 python3.11; do \
 PHOTO ?=
 ONCE ?=
 GPU ?=
+BENCH ?=
+SCENARIO ?= steady
+SECONDS ?=
+PROCESSES ?=
+WEB ?=
+MINUTES ?= 30
 DATA ?= ../shared/data
 
 BIN := .venv/bin
@@ -12,7 +18,7 @@ PIP := -m pip install --quiet --quiet --disable-pip-version-check --no-input --r
 # Triton's Python stub needs NumPy 1.26, which has no wheels for later ones.
 PYTHON_FITS := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 12))
 
-.PHONY: demo test fuzz check format typescript preprocess-copy train bench bench-gpu overhead clean
+.PHONY: demo test fuzz check format typescript preprocess-copy train bench bench-gpu scale overhead loadtest soak clean
 .DEFAULT_GOAL := demo
 
 demo: .venv/local  ## diagnose PHOTO (or a drawn sample), then serve until Ctrl-C; ONCE=1 stops instead
@@ -30,6 +36,7 @@ check: .venv/test  ## what a reviewer would otherwise have to say
 	@$(BIN)/mypy
 	@MYPYPATH=backends/onnxruntime $(BIN)/mypy backends/onnxruntime
 	@MYPYPATH=model_repository/diagnose/1 $(BIN)/mypy model_repository/diagnose/1/*.py
+	@MYPYPATH=loadtest/peers:loadtest/peers/triton/photo/1 $(BIN)/mypy loadtest/peers/*.py loadtest/peers/triton/photo/1/*.py
 
 format: .venv/test
 	@$(BIN)/ruff check --fix .
@@ -52,11 +59,21 @@ train: .venv-training/ready .venv/local  ## the shipped model again, from DATA; 
 	@cp build/release/* $(SHIPPED)/
 	@$(BIN)/python -m training.importer.stamp $(dir $(SHIPPED))
 
-bench: .venv/local  ## throughput and latency of the running code on this machine
-	@$(BIN)/python -m loadtest.bench
+bench: .venv/loadtest .venv-peers/ready  ## beside FastAPI, LitServe, BentoML and plain Triton; docs/benchmarks.md
+	@$(BIN)/python -m loadtest.bench $(or $(BENCH),--publish)
+
+scale: .venv/loadtest  ## what a request costs here, throughput by shape, and the capacity model beside it; docs/capacity.md
+	@$(BIN)/python -m loadtest.scale
 
 overhead: .venv/local  ## what the gateway costs beside `diagnose` driven directly; replays; round trips
 	@$(BIN)/python -m loadtest.overhead
+
+loadtest: .venv/loadtest  ## SCENARIO=steady with locust; SECONDS=…, PROCESSES=…, WEB=1 for its page; docs/guides/load-testing.md
+	@$(BIN)/python -m loadtest.scenarios $(SCENARIO) $(if $(SECONDS),--seconds $(SECONDS)) \
+		$(if $(PROCESSES),--processes $(PROCESSES)) $(if $(WEB),--web)
+
+soak: .venv/loadtest  ## MINUTES=30 at 70 % of capacity: does anything grow, does anything break?
+	@$(BIN)/python -m loadtest.soak --minutes $(MINUTES)
 
 bench-gpu: .venv-gpu/ready  ## three networks on one GPU: held to the CPU's answers, and timed; docs/gpu.md
 	@.venv-gpu/bin/python -m loadtest.gpu $(GPU)

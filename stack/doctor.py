@@ -29,7 +29,7 @@ SETUP = "Run `make .venv/local`."
 ANOTHER_PYTHON = "Set up again with another one: make clean && make PYTHON=/path/to/python3.11 .venv/local"
 
 
-def examine(paths: StatePaths, port: int) -> Iterator[Finding]:
+def examine(paths: StatePaths, port: int | None) -> Iterator[Finding]:
     """All checks, in the order in which a user would fix them."""
     yield _python()
     yield _python_library()

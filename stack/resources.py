@@ -9,11 +9,13 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
-from stack import account, lock, triton
+from stack import account, triton
 from stack.finding import Finding, verdict
 from stack.listeners import listener
-from stack.ports import is_free
+from stack.ports import DEFAULT_PORT, is_free
+from stack.state import read_state
 
 if TYPE_CHECKING:
     from stack.paths import StatePaths
@@ -25,8 +27,8 @@ MEMORY_BYTES = 1200 * MEBIBYTE
 CONTROL_GROUP = Path("/sys/fs/cgroup")
 
 
-def examine(paths: StatePaths, port: int) -> Iterator[Finding]:
-    """All of them."""
+def examine(paths: StatePaths, port: int | None) -> Iterator[Finding]:
+    """All of them. `port` None: the one that the gateway has while it runs here, else the usual one."""
     folder = nearest_existing(paths.root)
     yield _passage()
     yield _writable(folder)
@@ -96,11 +98,15 @@ def _memory() -> Finding:
     return verdict("memory", found, fix, is_well=available >= MEMORY_BYTES, otherwise="warning")
 
 
-def _port(paths: StatePaths, port: int) -> Finding:
+def _port(paths: StatePaths, wanted: int | None) -> Finding:
+    name = "gateway's port"
+    state = read_state(paths)
+    own = urlsplit(state.gateway_url).port if state else None
+    port = next(port for port in (wanted, own, DEFAULT_PORT) if port is not None)
+    if port == own:
+        return Finding(name, "ok", f"{port}, where Frond is running")
     if port == 0 or is_free(port):
-        return Finding("gateway's port", "ok", f"{port} is free")
-    if lock.is_locked(paths.lock):
-        return Finding("gateway's port", "ok", f"{port} is in use; Frond is running here")
+        return Finding(name, "ok", f"{port} is free" if port else "any that is free")
     holder = listener(port)
     found = f"{port} is taken" + (f" by {holder.name} (process {holder.pid})" if holder else "")
-    return Finding("gateway's port", "warning", found, "Name another: FROND_PORT, or `frond up --port`.")
+    return Finding(name, "warning", found, "Name another: FROND_PORT, or `frond up --port`.")

@@ -156,6 +156,11 @@ def _previous(registry: Registry) -> str:
     return registry.previous
 
 
+def _source(path: Path) -> str | None:
+    """The file that a release was made from; None for a shipped one. Raises what damaged JSON does."""
+    return str(json.loads(path.read_bytes())["file"]) if path.exists() else None
+
+
 def _listed(repository: Path, registry: Registry, version: str, server: Server | None) -> Listed:
     model = registry.releases[version]
     folder = repository / model / VERSION_FOLDER
@@ -164,7 +169,10 @@ def _listed(repository: Path, registry: Registry, version: str, server: Server |
         release = read_release(folder)
     except ReleaseError as error:
         problem = str(error)
-    source = json.loads((folder / SOURCE).read_text(encoding="utf-8"))["file"] if (folder / SOURCE).exists() else None
+    try:
+        source = _source(folder / SOURCE)
+    except (ValueError, TypeError, KeyError, RecursionError):
+        source, problem = None, problem or f"{SOURCE} is damaged"
     role: Literal["active", "previous"] | None = None
     if version in (registry.active, registry.previous):
         role = "active" if version == registry.active else "previous"

@@ -7,8 +7,7 @@ from urllib.parse import urlsplit
 
 import jwt
 
-from cli.connection import LOCAL_USER
-from cli.runtime import console_address
+from cli.connection import LOCAL_USER, console_address
 from stack import keys
 from stack.paths import StatePaths
 from stack.state import State

@@ -106,6 +106,20 @@ def test_listing_shows_releases_as_a_table_and_as_json(runtime: Path, candidate:
     assert second.items() >= expected.items()
 
 
+@pytest.mark.parametrize("content", ["", "{}", "[]", '"file"', "null", "[" * 100_000, "\udcff"])
+def test_a_release_whose_origin_cannot_be_read_is_listed_as_damaged(
+    runtime: Path, candidate: Candidate, content: str
+) -> None:
+    said(*add(candidate))
+    (runtime / "classifier_2" / "1" / "source.json").write_bytes(content.encode(errors="surrogateescape"))
+    table, listed = frond_model("list"), frond_model("list", "--json")
+    assert (table.exit_code, listed.exit_code) == (1, 1)
+    assert "source.json is damaged" in table.output
+    shipped, second = json.loads(listed.output)
+    assert (shipped["problem"], second["problem"]) == (None, "source.json is damaged")
+    assert (second["source"], second["classes"]) == (None, 3)
+
+
 def test_promoting_needs_triton_and_rolling_back_does_not(runtime: Path, candidate: Candidate) -> None:
     said(*add(candidate))
     assert "Triton is not running, so the release cannot be tried" in failure("promote", "2")

@@ -8,9 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from stack import doctor, resources
+from stack import doctor, lock, resources
+from stack.finding import Finding
 from stack.paths import StatePaths
 from stack.ports import LOOPBACK
+from stack.state import State, write_state
 
 
 def test_every_finding_that_is_not_well_has_a_fix(tmp_path: Path) -> None:
@@ -44,9 +46,33 @@ def test_a_program_that_lacks_a_library_shows_its_last_words(tmp_path: Path) -> 
 def test_a_taken_port_is_a_warning_that_names_who_has_it(tmp_path: Path) -> None:
     with socket.create_server((LOOPBACK, 0)) as server:
         port = server.getsockname()[1]
-        (finding,) = (f for f in resources.examine(StatePaths(tmp_path), port) if f.name == "gateway's port")
+        finding = gateways_port(StatePaths(tmp_path), port)
     assert finding.level == "warning"
     assert f"(process {os.getpid()})" in finding.found
+
+
+def test_where_frond_runs_its_own_port_is_well_and_anothers_is_not(tmp_path: Path) -> None:
+    paths = StatePaths(tmp_path)
+    descriptor = lock.acquire(paths.lock)
+    with (
+        socket.create_server((LOOPBACK, 0)) as own,
+        socket.create_server((LOOPBACK, 0)) as other,
+        os.fdopen(descriptor),
+    ):
+        port, foreign = own.getsockname()[1], other.getsockname()[1]
+        write_state(paths, State(1, f"http://{LOOPBACK}:{port}", "", "", "", "", ""))
+        assert gateways_port(paths, None) == Finding("gateway's port", "ok", f"{port}, where Frond is running")
+        assert gateways_port(paths, port).level == "ok"
+        assert gateways_port(paths, foreign).level == "warning"
+
+
+def test_any_port_is_well(tmp_path: Path) -> None:
+    assert gateways_port(StatePaths(tmp_path), 0).found == "any that is free"
+
+
+def gateways_port(paths: StatePaths, port: int | None) -> Finding:
+    (finding,) = (f for f in resources.examine(paths, port) if f.name == "gateway's port")
+    return finding
 
 
 def test_a_state_folder_that_cannot_be_written_is_missing() -> None:

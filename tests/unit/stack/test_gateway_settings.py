@@ -28,5 +28,21 @@ def test_a_setting_in_the_environment_reaches_the_local_gateway(environment: dic
     assert "OTHER" not in environment
 
 
+def test_the_port_of_the_protocol_is_known_where_one_is_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def grpc_of(wanted: str | None) -> tuple[str | None, str | None]:
+        if wanted is not None:
+            monkeypatch.setenv("FROND_GRPC_PORT", wanted)
+        part = GatewayPart(StatePaths(tmp_path), 1, 2, "postgresql://here/db", "127.0.0.1:3")
+        return part.grpc, part.command().full_env().get("FROND_GRPC_PORT")
+
+    assert grpc_of(None) == (None, None)
+    assert grpc_of("8002") == ("127.0.0.1:8002", "8002")
+    address, port = grpc_of("0")
+    assert address == f"127.0.0.1:{port}"
+    assert int(port or 0) > 0
+
+
 def test_the_addresses_of_its_own_parts_stay(environment: dict[str, str]) -> None:
     assert environment["FROND_DATABASE_URL"] == "postgresql://here/db"

@@ -1,0 +1,1 @@
+"""What a run showed: whether the objectives hold, as text, as JSON and as a page with plots."""
