@@ -11,6 +11,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
+from cli.sample import draw_sample
 from tests.gateways import png
 
 if TYPE_CHECKING:
@@ -136,7 +137,7 @@ def test_a_photo_that_cannot_be_decoded_is_a_validation_error_in_words(
     page: Page, address: str, tmp_path: Path
 ) -> None:
     cut = tmp_path / "cut.jpg"
-    cut.write_bytes(b"\xff\xd8\xff\xe0")
+    cut.write_bytes(draw_sample()[:2000])
     diagnose(page, address, cut)
     expect(page.get_by_role("alert")).to_contain_text("The photo ends too early")
     expect(page.get_by_role("alert")).to_contain_text("validation")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 from PIL import Image
-from playwright.sync_api import expect
+from playwright.sync_api import FilePayload, expect
 
 from frond.policy.photos import Photo, PhotoPolicy, prepare
 from preprocess.tensor import Preprocessing, to_tensor
@@ -40,12 +40,15 @@ PHOTOS = {
 }
 
 
+def choose(page: Page, photos: dict[str, bytes]) -> None:
+    files = [FilePayload(name=name, mimeType="", buffer=content) for name, content in photos.items()]
+    page.set_input_files("#files", files)
+
+
 def test_no_place_arrives_and_the_model_sees_the_same(page: Page, address: str) -> None:
     """What arrived is told by its hash, and what has this hash by the SDK, which cleans photos to the same bytes."""
     page.goto(address)
-    page.set_input_files(
-        "#files", [{"name": name, "mimeType": "", "buffer": content} for name, content in PHOTOS.items()]
-    )
+    choose(page, PHOTOS)
     page.get_by_role("button", name="Diagnose").click()
     expect(page.locator(".each > li")).to_have_count(len(PHOTOS))
     page.get_by_text("The answer as it came").click()
@@ -61,18 +64,17 @@ def test_no_place_arrives_and_the_model_sees_the_same(page: Page, address: str) 
 
 def test_a_photo_on_its_side_is_shown_upright(page: Page, url: str) -> None:
     """Of what will be sent, the corner that is up and left is the one that the camera's EXIF says."""
-    turned = {"name": "turned.jpg", "mimeType": "", "buffer": photo_with_place("JPEG", 6)}
     page.goto(url)
-    page.set_input_files("#files", [turned])  # type: ignore[list-item]
+    choose(page, {"turned.jpg": photo_with_place("JPEG", 6)})
     shot = page.locator("#photos img").screenshot()
     with Image.open(io.BytesIO(shot)) as image:
-        corner = image.convert("RGB").getpixel((image.width // 4, image.height // 4))
+        corner = np.asarray(image.convert("RGB"))[image.height // 4, image.width // 4]
     assert np.allclose(corner, (40, 60, 210), atol=25)  # a quarter turn to the right puts bottom left there
 
 
 def test_a_heic_that_hides_where_its_metadata_is_is_not_sent(page: Page, url: str) -> None:
     broken = photo_with_place("HEIF").replace(b"iloc", b"free")
     page.goto(url)
-    page.set_input_files("#files", [{"name": "broken.heic", "mimeType": "", "buffer": broken}])
+    choose(page, {"broken.heic": broken})
     expect(page.locator("#left-out")).to_contain_text("broken.heic is left out: it cannot be read in full")
     expect(page.locator("#photos li")).to_have_count(0)

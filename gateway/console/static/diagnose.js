@@ -22,8 +22,13 @@ function newRequest(chosen) {
   };
   const form = new FormData();
   form.append("request", new Blob([JSON.stringify(details)], { type: "application/json" }));
-  for (const photo of chosen) form.append("images", photo.file, photo.name);
-  return { key, form, photos: chosen.map(({ name, file }) => ({ name, url: URL.createObjectURL(file) })), text: null };
+  for (const [index, { content }] of chosen.entries()) form.append("images", content, `photo-${index + 1}`); // a name tells, too
+  return {
+    key,
+    form,
+    photos: chosen.map(({ name, content }) => ({ name, url: URL.createObjectURL(content) })),
+    text: null,
+  };
 }
 
 function randomUuid() {
@@ -52,11 +57,20 @@ function setRunning(controller) {
   byId("send").disabled = Boolean(controller) || !chosen.length;
   byId("cancel").hidden = !controller;
   byId("progress").hidden = !controller;
+  for (const id of ["drop", "photos"]) byId(id).inert = Boolean(controller); // the answer is to these photos
+}
+
+/** The last answer goes: it is to other photos, or another one is on its way. */
+function clearAnswer() {
+  byId("answer").hidden = true;
+  byId("answer").replaceChildren();
 }
 
 async function send() {
+  if (!byId("request").reportValidity()) return;
   const controller = new AbortController();
-  const deadlineMs = Math.max(1, Math.round(Number(byId("deadline").value) * 1000) || 8000);
+  const deadlineMs = Math.round(Number(byId("deadline").value) * 1000);
+  clearAnswer();
   setRunning(controller);
   showProgress(0);
   say("Sending");
@@ -110,7 +124,10 @@ function raw(answer) {
 }
 
 access.install();
-const chosen = photos.install(() => setRunning(running), say);
+const chosen = photos.install(() => {
+  clearAnswer();
+  setRunning(running);
+}, say);
 byId("request").addEventListener("submit", (event) => {
   event.preventDefault();
   if (running || !chosen.length) return;

@@ -54,6 +54,9 @@ const CODES = {
   cancelled: ["Cancelled", "Nothing is shown; the key is free, or its answer is kept for a next try."],
 };
 
+// Whether to try again what is not retryable as it is.
+const AGAIN = { validation: "not as it is", auth: "with another token", timeout: "with more time" };
+
 /** [title, what to do]. */
 export function words(error) {
   return CODES[error.code] ?? CATEGORIES[error.category] ?? ["Something went wrong", ""];
@@ -74,7 +77,7 @@ export function failurePanel(body, status, again = null) {
       { class: "facts" },
       fact("Category", error.category),
       fact("Code", h("code", {}, error.code)),
-      fact("Try again?", error.retryable ? "yes, under the same key" : "not as it is"),
+      fact("Try again?", error.retryable ? "yes, under the same key" : AGAIN[error.category]),
       status > 0 && fact("HTTP status", String(status)),
       body.requestId && fact("Request", h("code", {}, body.requestId)),
     ),

@@ -25,11 +25,12 @@ function tile(name, figure, digits) {
 function headline(card) {
   const figures = card.figures.find(({ sample }) => sample === card.measuredOn) ?? card.figures[0];
   const { before, after } = figures;
+  const measured = [figures, ...card.figures.filter((each) => each !== figures && isEvaluation(card, each.sample))];
   return [
     h(
       "dl",
       { class: "tiles" },
-      tile("Accuracy", after.accuracy, 1),
+      measured.map((each) => tile(`Accuracy: ${titleOf(card, each.sample)}`, each.after.accuracy, 1)),
       tile("Calibration error before", before.calibrationError, 2),
       tile("Calibration error after", after.calibrationError, 2),
       h(
@@ -53,6 +54,8 @@ function headline(card) {
     ...[figures, ...card.figures.filter((each) => each !== figures)].flatMap((each) => diagrams(card, each)),
   ];
 }
+
+const isEvaluation = (card, name) => card.photoSets.find((each) => each.name === name)?.usedFor === "evaluation";
 
 function titleOf(card, name) {
   const [set, kind] = name.split("/");
@@ -87,8 +90,7 @@ function refusals(card) {
     h(
       "tr",
       {},
-      h("th", { scope: "row" }, titleOf(card, entry.sample)),
-      h("td", {}, String(entry.photos)),
+      h("th", { scope: "row" }, titleOf(card, entry.sample), h("span", { class: "what" }, `${entry.photos} photos`)),
       ...["notALeaf", "lowConfidence", "answered", "rightWhenAnswered"].map((key) =>
         h("td", {}, entry[key] ? percent(entry[key].value, 1) : "–"),
       ),
@@ -109,7 +111,7 @@ function refusals(card) {
           h(
             "tr",
             {},
-            ["Photos", "How many", "No leaf", "Not sure", "Answered", "Right when answered"].map((name) =>
+            ["Photos", "No leaf", "Not sure", "Answered", "Of these right"].map((name) =>
               h("th", { scope: "col" }, name),
             ),
           ),

@@ -1,17 +1,31 @@
-// The photos of the request: chosen, dropped or taken, shown, and put away again.
+// The photos of the request: chosen, dropped or taken, made ready to be sent, shown, and put away again.
 
 import { byId, bytes, h } from "./dom.js";
+import { withoutMetadata } from "./metadata.js";
 
 const MAX_PHOTOS = 8;
+const MAX_BYTES = 20 * 1024 * 1024;
 
-/** Keeps {file, name, url}; `changed` is called after each change, `say` with what a screen reader should hear. */
+/** What is sent of a file, a Blob; or, as a string, why it is not. */
+async function madeReady(file) {
+  if (!file.size) return "it is empty.";
+  if (file.size > MAX_BYTES) return `it has ${bytes(file.size)}, and up to 20 MB are taken.`;
+  try {
+    return (await withoutMetadata(file)) ?? "it is neither JPEG, PNG, WebP nor HEIC.";
+  } catch {
+    return "it cannot be read in full, so that where it was taken could not be removed.";
+  }
+}
+
+/** Keeps {content, name, url}; `changed` is called after each change, `say` with what a screen reader should hear. */
 export function install(changed, say) {
   const chosen = [];
   const list = byId("photos");
 
-  const show = () => {
+  const show = (refusals = []) => {
     list.replaceChildren(...chosen.map(entry));
-    changed(chosen);
+    byId("left-out").replaceChildren(...refusals.map((text) => h("p", {}, text)));
+    changed();
   };
   const entry = (photo) => {
     const picture = h("img", {
@@ -32,20 +46,30 @@ export function install(changed, say) {
       {},
       picture,
       h("span", { class: "photo-name" }, photo.name),
-      h("span", { class: "hint" }, bytes(photo.file.size)),
+      h("span", { class: "hint" }, bytes(photo.content.size)),
       h("button", { type: "button", class: "remove", "aria-label": `Remove ${photo.name}`, onclick: remove }, "×"),
     );
   };
-  const add = (files) => {
+  const take = async (files) => {
     const room = MAX_PHOTOS - chosen.length;
-    const taken = [...files].slice(0, room);
-    chosen.push(...taken.map((file) => ({ file, name: file.name || "Photo", url: URL.createObjectURL(file) })));
-    show();
-    say(
-      files.length > room
-        ? `A request has at most ${MAX_PHOTOS} photos; the others were left out.`
-        : `${chosen.length} chosen`,
-    );
+    const taken = [];
+    const refusals = [];
+    for (const file of files.slice(0, room)) {
+      const name = file.name || "Photo";
+      const content = await madeReady(file);
+      if (typeof content === "string") refusals.push(`${name} is left out: ${content}`);
+      else taken.push({ content, name, url: URL.createObjectURL(content) });
+    }
+    const more = files.slice(room).map((file) => file.name || "Photo");
+    if (more.length) refusals.push(`A request has at most ${MAX_PHOTOS} photos. Left out: ${more.join(", ")}.`);
+    chosen.push(...taken);
+    show(refusals);
+    say(`${chosen.length} chosen`);
+  };
+  let queue = Promise.resolve(); // one choice after the other, so that together they are not too many
+  const add = (files) => {
+    const copied = [...files]; // the list of an input or an event is emptied when its handler is done
+    if (copied.length && !byId("drop").inert) queue = queue.then(() => take(copied));
   };
 
   for (const id of ["files", "camera"]) {
@@ -65,10 +89,8 @@ export function install(changed, say) {
   for (const name of ["dragleave", "drop"]) drop.addEventListener(name, () => drop.classList.remove("over"));
   drop.addEventListener("drop", (event) => {
     event.preventDefault();
-    add([...event.dataTransfer.files].filter((file) => file.size > 0 || file.type));
+    add([...event.dataTransfer.files].filter((file) => file.size > 0 || file.type)); // a folder has neither
   });
-  document.addEventListener("paste", (event) => {
-    if (event.clipboardData?.files.length) add(event.clipboardData.files);
-  });
+  document.addEventListener("paste", (event) => add(event.clipboardData?.files ?? []));
   return chosen;
 }

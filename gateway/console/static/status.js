@@ -12,6 +12,7 @@ const PARTS = {
   keys: "Keys of the issuer",
   storage: "Photo storage",
 };
+const CALLERS = new Set(["auth", "validation", "network"]); // their token, their request, their going away
 const BREAKERS = { closed: "well", half_open: "being tried", open: "not asked for now" };
 
 function table(caption, heads, rows) {
@@ -80,15 +81,21 @@ function tile(name, figure, note = "") {
   );
 }
 
+function withCategories(failed, isWanted) {
+  const wanted = Object.entries(failed).filter(([name]) => isWanted(name));
+  return {
+    count: wanted.reduce((sum, [, count]) => sum + count, 0),
+    names: wanted.map(([name, count]) => `${name} ${count}`).join(", "),
+  };
+}
+
 function numbers(status) {
   const { recent } = status;
-  const failed = Object.values(recent.failed).reduce((sum, count) => sum + count, 0);
-  const all = recent.answered + failed;
+  const ofCallers = withCategories(recent.failed, (name) => CALLERS.has(name));
+  const ofService = withCategories(recent.failed, (name) => !CALLERS.has(name));
+  const all = recent.answered + ofCallers.count + ofService.count;
   const minutes = duration(recent.seconds);
   const time = (value) => (value === null ? "–" : milliseconds(value));
-  const why = Object.entries(recent.failed)
-    .map(([name, count]) => `${name} ${count}`)
-    .join(", ");
   const servers = status.tritons.map((server, index) =>
     h(
       "tr",
@@ -105,7 +112,8 @@ function numbers(status) {
       "dl",
       { class: "tiles" },
       tile("Requests", String(all), all ? `${((all / Math.max(recent.seconds, 1)) * 60).toFixed(1)} a minute` : "none"),
-      tile("Failed", all ? percent(failed / all, 1) : "–", why),
+      tile("Failed", all ? percent(ofService.count / all, 1) : "–", ofService.names),
+      tile("Refused", all ? percent(ofCallers.count / all, 1) : "–", ofCallers.names),
       tile("Half took at most", time(recent.p50Ms), "p50"),
       tile("95 of 100 took at most", time(recent.p95Ms), "p95"),
       tile("Replayed", String(recent.replayed)),
