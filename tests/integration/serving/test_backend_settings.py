@@ -29,7 +29,7 @@ def backend(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
         return importlib.import_module(name)
 
     yield load
-    for name in ("engines", "parameters", "providers", "session", "signature"):
+    for name in ("engines", "graph", "parameters", "providers", "session", "signature"):
         if name not in before:
             sys.modules.pop(name, None)
 
