@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import math
 import signal
 import sys
@@ -19,6 +20,7 @@ from gateway.health.service import Lifecycle
 from gateway.settings import SecretError, Settings
 
 if TYPE_CHECKING:
+    import socket
     from types import FrameType
 
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -57,6 +59,12 @@ class DrainingServer(uvicorn.Server):
         self._lifecycle = lifecycle
         self._drain_seconds = drain_seconds
         self._close_at = math.inf
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """What was made until now lives as long as the process: the garbage collector need not look at it again."""
+        await super().startup(sockets)
+        gc.collect()
+        gc.freeze()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002
         """uvicorn's own would raise the signal again at the end, and the process would seem to have been killed."""

@@ -37,8 +37,11 @@ def main(release: str, photos: list[str]) -> int:
         except FrondError as error:
             print(f"Neither device nor cloud: {error}")
             return 1
-    first = result.diagnosis.predictions[0]
-    print(f"{first.crop}, {first.condition}: {first.confidence:.0%}")
+    if result.diagnosis.abstained:
+        print(f"No diagnosis to act on: {result.diagnosis.abstain_reason}")
+    else:
+        first = result.diagnosis.predictions[0]
+        print(f"{first.crop}, {first.condition}: {first.confidence:.0%}")
     decision = result.decision
     print(f"on the {decision.ran_on}: {decision.reason} {decision.fallback_reason or ''}".rstrip())
     for stage, seconds in decision.stage_seconds.items():

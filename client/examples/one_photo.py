@@ -25,8 +25,9 @@ def main(photos: list[str]) -> int:
             return 1
     if answer.diagnosis.abstained:
         print(f"No diagnosis to act on: {answer.diagnosis.abstain_reason}")
-    for prediction in answer.diagnosis.predictions:
-        print(f"{prediction.crop}, {prediction.condition}: {prediction.confidence:.0%}")
+    else:
+        for prediction in answer.diagnosis.predictions:
+            print(f"{prediction.crop}, {prediction.condition}: {prediction.confidence:.0%}")
     print(f"{answer.attempts} attempt(s), {answer.stage_seconds['total']:.2f} s")
     return 0
 

@@ -10,8 +10,15 @@ import asyncio
 import os
 import sys
 
-from frond import AsyncCloudInferenceClient, ClientOptions, PlantContext, PredictOptions, Telemetry
-from frond.types import TelemetryEvent, TelemetryKind
+from frond import (
+    AsyncCloudInferenceClient,
+    ClientOptions,
+    PlantContext,
+    PredictOptions,
+    Telemetry,
+    TelemetryEvent,
+    TelemetryKind,
+)
 
 
 async def refreshed_token() -> str:
@@ -38,7 +45,10 @@ async def main(photos: list[str]) -> int:
                 plant_context=PlantContext(id="plant-123", species=species),
             )
         )
-        print(answer.diagnosis.predictions[0].condition)
+        if answer.diagnosis.abstained:
+            print(f"No diagnosis to act on: {answer.diagnosis.abstain_reason}")
+        else:
+            print(answer.diagnosis.predictions[0].condition)
         times = client.telemetry.percentiles(TelemetryKind.CLOUD_INFERENCE_SUCCESS)
         print(f"p95 so far: {times.p95 if times else 0:.0f} ms")
     return 0

@@ -15,6 +15,7 @@ CLIENT_CODES = frozenset(
     {
         "answer_invalid",
         "client_closed",
+        "client_in_use",
         "client_unconfigured",
         "connect_timeout",
         "connection_failed",

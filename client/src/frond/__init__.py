@@ -8,13 +8,16 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from frond.version import __version__ as __version__
+
 if TYPE_CHECKING:
     from frond.async_client import AsyncCloudInferenceClient
     from frond.client import CloudInferenceClient
     from frond.configuration import ClientOptions
     from frond.coordinator import AsyncInferenceCoordinator, CoordinatorOptions
-    from frond.decision import Decision, InferenceResult
+    from frond.decision import Decision, DecisionReason, InferenceResult
     from frond.device import OnnxDevicePredictor
+    from frond.device_attempt import DevicePredictor
     from frond.errors import (
         CloudAuthError,
         CloudInferenceError,
@@ -36,9 +39,23 @@ if TYPE_CHECKING:
     from frond.shared import get_cloud_inference_client, reset_cloud_inference_client
     from frond.sync_coordinator import InferenceCoordinator, run_inference
     from frond.telemetry import Percentiles, Telemetry
-    from frond.types import ClientInfo, Diagnosis, ImageReference, PlantContext
+    from frond.types import (
+        AbstainReason,
+        ClientInfo,
+        Diagnosis,
+        ErrorCategory,
+        FallbackReason,
+        ImageDiagnosis,
+        ImageReference,
+        InferenceMode,
+        PlantContext,
+        Prediction,
+        TelemetryEvent,
+        TelemetryKind,
+    )
 
 __all__ = [
+    "AbstainReason",
     "AsyncCloudInferenceClient",
     "AsyncInferenceCoordinator",
     "ClientInfo",
@@ -53,23 +70,32 @@ __all__ = [
     "CloudValidationError",
     "CoordinatorOptions",
     "Decision",
+    "DecisionReason",
     "DeviceFailedError",
     "DeviceInferenceError",
+    "DevicePredictor",
     "DeviceTimeoutError",
     "DeviceUnavailableError",
     "Diagnosis",
+    "ErrorCategory",
+    "FallbackReason",
     "FrondError",
+    "ImageDiagnosis",
     "ImageReference",
     "InferenceCoordinator",
+    "InferenceMode",
     "InferenceResult",
     "OnnxDevicePredictor",
     "Percentiles",
     "PhotoPolicy",
     "PlantContext",
     "PredictOptions",
+    "Prediction",
     "Reporting",
     "RetryPolicy",
     "Telemetry",
+    "TelemetryEvent",
+    "TelemetryKind",
     "Wire",
     "get_cloud_inference_client",
     "reset_cloud_inference_client",
@@ -81,8 +107,9 @@ _MODULES = {
     "frond.client": ["CloudInferenceClient"],
     "frond.configuration": ["ClientOptions"],
     "frond.coordinator": ["AsyncInferenceCoordinator", "CoordinatorOptions"],
-    "frond.decision": ["Decision", "InferenceResult"],
+    "frond.decision": ["Decision", "DecisionReason", "InferenceResult"],
     "frond.device": ["OnnxDevicePredictor"],
+    "frond.device_attempt": ["DevicePredictor"],
     "frond.exchange": ["Wire"],
     "frond.options": ["CloudPrediction", "PredictOptions"],
     "frond.policy.photos": ["PhotoPolicy"],
@@ -91,7 +118,20 @@ _MODULES = {
     "frond.shared": ["get_cloud_inference_client", "reset_cloud_inference_client"],
     "frond.sync_coordinator": ["InferenceCoordinator", "run_inference"],
     "frond.telemetry": ["Percentiles", "Telemetry"],
-    "frond.types": ["ClientInfo", "Diagnosis", "ImageReference", "PlantContext"],
+    "frond.types": [
+        "AbstainReason",
+        "ClientInfo",
+        "Diagnosis",
+        "ErrorCategory",
+        "FallbackReason",
+        "ImageDiagnosis",
+        "ImageReference",
+        "InferenceMode",
+        "PlantContext",
+        "Prediction",
+        "TelemetryEvent",
+        "TelemetryKind",
+    ],
 }
 _HOMES = {name: module for module, names in _MODULES.items() for name in names}
 

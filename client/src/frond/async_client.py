@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Self
 
+from frond.attempts import under_key
 from frond.calls import Call, Connection
 from frond.clock import now
 from frond.configuration import ClientOptions
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 class AsyncCloudInferenceClient:
     """Diagnoses photos in the cloud; keeps its connections, so make one and use it for all calls of an event loop.
 
+    When that loop is closed, another may use it; in a child of a fork it makes connections of its own.
     `base_url`: of the service. `token`: the user's access token, or a callback that gives it. `refresh_token`: asked
     once a call when the service refuses a token. Every method raises `CloudInferenceError` and nothing else, save
     cancellation, which ends the call's connections at once.
@@ -71,16 +73,19 @@ class AsyncCloudInferenceClient:
         """
         self.reports.start()
         started = now()
+        options = options.with_key()
         try:
-            deadline = Deadline.after(options.timeout_seconds, now)
-            prediction = await Call(self._connection, deadline).predict(options)
+            with under_key(options.idempotency_key):
+                deadline = Deadline.after(options.timeout_seconds, now)
+                prediction = await Call(self._connection, deadline).predict(options)
         except CloudInferenceError as error:
             self.telemetry.log_cloud_inference_failure(now() - started, error, options.mode)
             raise
         seconds = now() - started
         if prediction.replayed:
             self.telemetry.log_idempotency_hit(seconds)
-        self.telemetry.log_cloud_inference_success(seconds, options.mode)
+        if prediction.attempts > 1 or not prediction.replayed:
+            self.telemetry.log_cloud_inference_success(seconds, options.mode)
         return prediction
 
     async def upload_images(

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, TypeVar
 
 from frond.errors import CloudAuthError, CloudInferenceError
 from frond.policy.deadline import deadline_error
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable
+    import uuid
+    from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Iterator
 
     from frond.policy.deadline import Deadline
     from frond.policy.retry import RetryPolicy
@@ -22,8 +23,12 @@ UNAUTHORISED = 401
 
 
 class Trail:
-    """Why the last attempt of a call failed, if any did: what a deadline that passes meanwhile is explained with."""
+    """The last attempt of a call: its name in the service's log, and why it failed, if it did.
 
+    A deadline that passes meanwhile is explained with it.
+    """
+
+    request_id: str | None = None
     last_error: CloudInferenceError | None = None
 
 
@@ -70,8 +75,17 @@ async def ended_by(deadline: Deadline, trail: Trail) -> AsyncIterator[None]:
         async with asyncio.timeout(deadline.remaining()):
             yield
     except TimeoutError as error:
-        last = trail.last_error
-        raise deadline_error(last.request_id if last else None) from last or error
+        raise deadline_error(trail.request_id) from trail.last_error or error
+
+
+@contextmanager
+def under_key(idempotency_key: uuid.UUID | None) -> Iterator[None]:
+    """Every error of the call names its key: who tries again under it gets the answer that there may be by then."""
+    try:
+        yield
+    except CloudInferenceError as error:
+        error.idempotency_key = error.idempotency_key or idempotency_key
+        raise
 
 
 async def together(works: Iterable[Coroutine[None, None, T]]) -> list[T]:

@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     from frond.exchange import Exchange
     from frond.options import PhotoSource, PredictOptions
     from frond.policy.deadline import Deadline
-    from frond.policy.response import Answer
     from frond.tokens import Tokens
     from frond.types import Diagnosis
 
@@ -131,12 +130,21 @@ class Call:
         return reference_body(details, [next(uploaded) if isinstance(photo, Photo) else photo for photo in fit])
 
     async def _ask(self, identity: CallIdentity, body: Body, token: str, attempt: int) -> tuple[Diagnosis, str, bool]:
-        headers = identity.headers(token, attempt, self._deadline) | {"Content-Type": body.content_type}
-        try:
-            answer = await self._exchange.send("POST", DIAGNOSIS_PATH, headers, body.content)
+        with self._sent(identity, token, attempt) as headers:
+            answer = await self._exchange.send(
+                "POST", DIAGNOSIS_PATH, headers | {"Content-Type": body.content_type}, body.content
+            )
             return *diagnosis_in(answer), answer.is_replayed
+
+    @contextmanager
+    def _sent(self, identity: CallIdentity, token: str, attempt: int) -> Iterator[dict[str, str]]:
+        """The headers of an attempt; what goes wrong from now on bears its name, unless the service gave another."""
+        headers = identity.headers(token, attempt, self._deadline)
+        request_id = self._trail.request_id = headers["X-Request-Id"]
+        try:
+            yield headers
         except CloudInferenceError as error:
-            error.request_id = error.request_id or identity.attempt_id(attempt)
+            error.request_id = error.request_id or request_id
             raise
 
     async def _upload_all(self, photos: Sequence[Photo], identity: CallIdentity) -> list[ImageReference]:
@@ -158,11 +166,13 @@ class Call:
     async def _upload_once(self, photo: Photo, identity: CallIdentity, token: str, attempt: int) -> ImageReference:
         """A new ticket for each attempt: one may have expired, and the storage behind it be another."""
         request = Body.json(UploadRequest.model_validate(photo.declaration, from_attributes=True))
-        headers = identity.headers(token, attempt, self._deadline) | {"Content-Type": JSON}
-        ticket = ticket_in(await self._exchange.send("POST", UPLOAD_PATH, headers, request.content))
-        answer: Answer = await self._exchange.send("PUT", str(ticket.upload_url), ticket.upload_headers, photo.content)
-        if answer.status not in SUCCESS:
-            raise storage_failure(answer)
+        with self._sent(identity, token, attempt) as headers:
+            ticket = ticket_in(
+                await self._exchange.send("POST", UPLOAD_PATH, headers | {"Content-Type": JSON}, request.content)
+            )
+            answer = await self._exchange.send("PUT", str(ticket.upload_url), ticket.upload_headers, photo.content)
+            if answer.status not in SUCCESS:
+                raise storage_failure(answer)
         return ImageReference(url=ticket.download_url, **dict(photo.declaration))
 
     def _attempts(self) -> Attempts:

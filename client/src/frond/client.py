@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Self
 
 from frond.async_client import AsyncCloudInferenceClient
+from frond.attempts import under_key
 from frond.policy.deadline import HARD_DEADLINE_SECONDS
 from frond.portal import Portal
 
@@ -24,7 +25,7 @@ class CloudInferenceClient:
 
     The work is done by an event loop on a thread of this client: only so does the deadline end every stage, the look-up
     of a name and a slow trickle included (docs/decisions/0016). Callbacks are called on other threads than the
-    caller's.
+    caller's. A client that was made before a fork works in the child too, which starts a thread of its own.
     """
 
     def __init__(
@@ -56,7 +57,9 @@ class CloudInferenceClient:
 
     def predict(self, options: PredictOptions) -> CloudPrediction:
         """As `AsyncCloudInferenceClient.predict`."""
-        return self.portal.run(self.asynchronous.predict(options))
+        options = options.with_key()
+        with under_key(options.idempotency_key):
+            return self.portal.run(self.asynchronous.predict(options))
 
     def upload_images(
         self, photos: Sequence[PhotoSource], *, timeout_seconds: float = HARD_DEADLINE_SECONDS

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from frond.attempts import Trail, ended_by
+from frond.attempts import Trail, ended_by, under_key
 from frond.clock import now
 from frond.coordination import Run
 from frond.errors import CloudValidationError
@@ -61,8 +61,8 @@ class AsyncInferenceCoordinator:
         self,
         photos: Sequence[PhotoSource],
         *,
-        assessment_id: str,
-        plant_context: PlantContext | Mapping[str, str],
+        assessment_id: str | None = None,
+        plant_context: PlantContext | Mapping[str, str] | None = None,
         mode: InferenceMode | str = InferenceMode.AUTO,
         model_version: str | None = None,
         top_k: int = 5,
@@ -86,12 +86,15 @@ class AsyncInferenceCoordinator:
             top_k=top_k,
             idempotency_key=idempotency_key,
             mode=chosen,
-        )
+        ).with_key()
+        with under_key(options.idempotency_key):
+            return await self._run(options, photos, Deadline.after(timeout_seconds, now))
+
+    async def _run(self, options: PredictOptions, photos: Sequence[PhotoSource], deadline: Deadline) -> InferenceResult:
         details_of(options)
         check_photos(photos)
-        if chosen is InferenceMode.CLOUD and self._client is None:
+        if options.mode is InferenceMode.CLOUD and self._client is None:
             raise CloudValidationError("There is no client for mode cloud.", code="client_unconfigured")
-        deadline = Deadline.after(timeout_seconds, now)
         async with ended_by(deadline, Trail()):
             contents = await read_contents(photos)
         run = Run(self._client, self._device, self._options, self.telemetry, deadline)

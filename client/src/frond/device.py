@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from frond import forking
 from frond.errors import DeviceFailedError, DeviceUnavailableError
 from frond.types import Diagnosis
 
@@ -21,13 +22,16 @@ if TYPE_CHECKING:
 
 INPUT, OUTPUT = "IMAGE", "LOGITS"  # of every release's graph: uint8 [N, size, size, 3] → float32 [N, labels]
 
+_left_behind: list[Any] = []  # sessions of parents; to destroy one is to wait for threads that this process has not
+
 
 class OnnxDevicePredictor:
     """Fills the coordinator's `DevicePredictor`.
 
     `release`: a folder with `model.onnx`, `labels.json`, `preprocess.json` and `calibration.json`, as the service
     serves it. `threads`: that one prediction may use, 0 for one a core. Raises `DeviceUnavailableError` where the extra
-    is missing or the release cannot be loaded. Predictions go one after the other.
+    is missing or the release cannot be loaded. Predictions go one after the other. It belongs to the process that made
+    it: in a child of a fork, where ONNX Runtime's threads are missing, `predict` raises `DeviceUnavailableError`.
     """
 
     def __init__(self, release: str | os.PathLike[str], *, threads: int = 0) -> None:
@@ -42,11 +46,19 @@ class OnnxDevicePredictor:
             )
         except Exception as error:  # the runtime raises a dozen types for a file that is none
             raise DeviceUnavailableError("The model of this device cannot be loaded.") from error
+        self._is_the_parents = False
         self._new_run_options = runtime.RunOptions
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="frond device")
+        forking.tell_in_child(self)
+
+    def after_fork(self) -> None:
+        self._is_the_parents = True
+        _left_behind.append(self._session)
 
     async def predict(self, photos: Sequence[bytes], top_k: int) -> Diagnosis:
         """Cancelled, it stops at the next photo, or within the network at its next node."""
+        if self._is_the_parents:
+            raise DeviceUnavailableError("The model was loaded before a fork; load it in the child.")
         run = _DeviceRun(self._new_run_options())
         work = asyncio.get_running_loop().run_in_executor(self._worker, self._predict, photos, top_k, run)
         try:

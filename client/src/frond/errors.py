@@ -1,7 +1,7 @@
 """Why there is no diagnosis: the only exceptions that the client raises, one class for each category.
 
 FrondError
-├── CloudInferenceError          category, code, retryable, retry_after, request_id
+├── CloudInferenceError          category, code, retryable, retry_after, request_id, idempotency_key, status
 │   ├── CloudNetworkError        no connection, a reset, DNS, TLS
 │   ├── CloudAuthError           the token is missing, invalid or expired; another user's photo
 │   ├── CloudTimeoutError        the deadline passed
@@ -15,9 +15,12 @@ FrondError
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from frond.types import ErrorCategory
+
+if TYPE_CHECKING:
+    import uuid
 
 
 class FrondError(Exception):
@@ -27,13 +30,23 @@ class FrondError(Exception):
         super().__init__(message)
         self.code = code
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """`multiprocessing` sends errors from one process to another."""
+        return _unpickled, (type(self), self.args), self.__dict__
+
+
+def _unpickled(cls: type[FrondError], args: tuple[str, ...]) -> FrondError:
+    return cls.__new__(cls, *args)
+
 
 class CloudInferenceError(FrondError):
     """The cloud gave no diagnosis.
 
     `retryable`: the same request, under the same key, may be answered later. `retry_after`: seconds to wait before
-    that, None where nobody said. `request_id`: the name of the request in the service's log, None where it was never
-    sent. `status`: of HTTP, None where there was no answer.
+    that, None where nobody said. `request_id`: the name in the service's log of the last request of the call, None
+    where none was sent. `idempotency_key`: of the call, whoever made it; the same photos and options under this key are
+    the same request, of which there is one answer at most. None outside of a call, and of `upload_images`, which needs
+    none. `status`: of HTTP, None where there was no answer.
     """
 
     category: ClassVar[ErrorCategory] = ErrorCategory.SERVER
@@ -52,6 +65,7 @@ class CloudInferenceError(FrondError):
         self.retryable = retryable
         self.retry_after = retry_after
         self.request_id = request_id
+        self.idempotency_key: uuid.UUID | None = None
         self.status = status
 
     def __str__(self) -> str:
@@ -87,6 +101,10 @@ class CloudValidationError(CloudInferenceError):
     """The request or a photo is wrong: sending the same again cannot help."""
 
     category = ErrorCategory.VALIDATION
+
+
+def closed_error() -> CloudValidationError:
+    return CloudValidationError("The client is closed.", code="client_closed")
 
 
 CLASSES: dict[ErrorCategory, type[CloudInferenceError]] = {

@@ -11,6 +11,7 @@ import httpx2
 from frond.connections import Connections, HandshakeGuard
 from frond.errors import CloudInferenceError, CloudNetworkError, CloudServerError, CloudValidationError
 from frond.policy.response import MAX_ANSWER_BYTES, Answer
+from frond.version import __version__
 
 if TYPE_CHECKING:
     import ssl
@@ -37,7 +38,7 @@ class Wire:
 
 
 class Exchange:
-    """Connections that are kept; used by one event loop. Follows no redirects: they would carry the token elsewhere."""
+    """Connections that are kept. Follows no redirects: they would carry the token elsewhere."""
 
     def __init__(self, base_url: str, wire: Wire) -> None:
         url = _parsed(base_url)
@@ -48,6 +49,7 @@ class Exchange:
 
         def connect() -> httpx2.AsyncClient:
             return httpx2.AsyncClient(
+                headers={"User-Agent": f"frond-python/{__version__}"},
                 http2=http2,
                 transport=wire.transport,
                 verify=tls,

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import BinaryIO, Literal, TypeAlias
+from dataclasses import dataclass, field, replace
+from typing import BinaryIO, Literal, Self, TypeAlias
 
 from frond.policy.deadline import HARD_DEADLINE_SECONDS
 from frond.types import ClientInfo, Diagnosis, ImageReference, InferenceMode, PlantContext
@@ -21,17 +21,18 @@ Delivery: TypeAlias = Literal["auto", "multipart", "signed_urls"]
 class PredictOptions:
     """One assessment: 1 to 8 photos of one plant.
 
-    `photos`: sources, and photos that `upload_images` answered with, in any mixture. One that is broken, or of a type
-    that the service does not take, fails alone: it is not sent, and its place in `diagnosis.images` says why.
-    `idempotency_key`: made for the call where there is none; the same key with the same request again, even by another
-    process, replays the stored answer. `timeout_seconds`: for everything, above 0 and at most 8. `delivery`:
-    `multipart` sends the photos along, `signed_urls` uploads them first, `auto` takes the one that is likely to be
-    quicker. `mode` is for the telemetry: the coordinator's.
+    `assessment_id` and `plant_context` are needed: a request without one is refused as any other that cannot be, with a
+    `CloudValidationError`. `photos`: sources, and photos that `upload_images` answered with, in any mixture. One that
+    is broken, or of a type that the service does not take, fails alone: it is not sent, and its place in
+    `diagnosis.images` says why. `idempotency_key`: made for the call where there is none; the same key with the same
+    request again, even by another process, replays the stored answer. `timeout_seconds`: for everything, above 0 and at
+    most 8. `delivery`: `multipart` sends the photos along, `signed_urls` uploads them first, `auto` takes the one that
+    is likely to be quicker. `mode` is for the telemetry: the coordinator's.
     """
 
     photos: Sequence[PhotoSource | ImageReference]
-    assessment_id: str
-    plant_context: PlantContext | Mapping[str, str]
+    assessment_id: str | None = None
+    plant_context: PlantContext | Mapping[str, str] | None = None
     client: ClientInfo | None = None
     model_version: str | None = None
     top_k: int = 5
@@ -39,6 +40,10 @@ class PredictOptions:
     timeout_seconds: float = HARD_DEADLINE_SECONDS
     delivery: Delivery = "auto"
     mode: InferenceMode = InferenceMode.CLOUD
+
+    def with_key(self) -> Self:
+        """The same, with a random key (UUID v4) where there is none."""
+        return self if self.idempotency_key else replace(self, idempotency_key=uuid.uuid4())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

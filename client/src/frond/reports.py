@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import random
-import threading
 from collections import deque
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from frond import forking
 from frond.errors import CloudInferenceError
 from frond.policy.request import JSON, TELEMETRY_PATH, checked_token
 from frond.types import MAX_TELEMETRY_EVENTS, TelemetryBatch, TelemetryEvent
@@ -47,8 +47,14 @@ class Reports:
         self._exchange = exchange
         self._tokens = tokens
         self._queue = deque[TelemetryEvent](maxlen=reporting.max_queued)
-        self._lock = threading.Lock()
+        self._lock = forking.Lock()
         self._task: asyncio.Task[None] | None = None
+        forking.tell_in_child(self)
+
+    def after_fork(self) -> None:
+        """What waits is the parent's to send."""
+        self._queue.clear()
+        self._task = None
 
     def __len__(self) -> int:
         return len(self._queue)
@@ -59,16 +65,16 @@ class Reports:
                 self._queue.append(event)
 
     def start(self) -> None:
-        """Send from time to time from now on; does nothing when it does already, or when nothing is sampled."""
-        if self._task is None and self._reporting.sample_ratio > 0:
+        """Send from time to time from now on; nothing to do when it does already, or when nothing is sampled."""
+        if (self._task is None or self._task.done()) and self._reporting.sample_ratio > 0:
             self._task = asyncio.get_running_loop().create_task(self._run(), name="frond telemetry")
 
     async def close(self) -> None:
         """Try once more, briefly, and stop."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
-            self._task = None
+        task, self._task = self._task, None
+        if task is not None and task.get_loop() is asyncio.get_running_loop():
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
         with suppress(TimeoutError):
             async with asyncio.timeout(LAST_SEND_SECONDS):
                 await self.flush()

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-import threading
 from typing import TYPE_CHECKING
 
+from frond import forking
 from frond.client import CloudInferenceClient
 from frond.errors import CloudValidationError
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from frond.configuration import ClientOptions
     from frond.tokens import TokenSource
 
-_lock = threading.Lock()
+_lock = forking.Lock()
 _client: CloudInferenceClient | None = None
 
 

@@ -73,8 +73,8 @@ class InferenceCoordinator:
 def run_inference(
     photos: Sequence[PhotoSource],
     *,
-    assessment_id: str,
-    plant_context: PlantContext | Mapping[str, str],
+    assessment_id: str | None = None,
+    plant_context: PlantContext | Mapping[str, str] | None = None,
     mode: InferenceMode | str = InferenceMode.AUTO,
     device: DevicePredictor | None = None,
     options: CoordinatorOptions | None = None,

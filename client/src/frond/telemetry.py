@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import logging
 import math
-import threading
 from collections import deque
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, TypeAlias
 
+from frond import forking
 from frond.errors import CloudInferenceError, FrondError
 from frond.types import FallbackReason, InferenceMode, TelemetryEvent, TelemetryKind
 
@@ -41,7 +41,7 @@ class Telemetry:
     def __init__(self, *sinks: Sink) -> None:
         self._sinks = list(sinks)
         self._durations = {kind: deque[float](maxlen=WINDOW) for kind in TelemetryKind}
-        self._lock = threading.Lock()
+        self._lock = forking.Lock()
 
     def add_sink(self, sink: Sink) -> None:
         with self._lock:
@@ -73,7 +73,11 @@ class Telemetry:
         self._log(TelemetryKind.IMAGE_UPLOAD, seconds, error=error)
 
     def log_idempotency_hit(self, seconds: float) -> None:
-        """The stored answer of an earlier request came back."""
+        """The stored answer of an earlier request came back.
+
+        Where it did so at the first attempt, it is no success besides: nobody waited for a diagnosis, and the times of
+        those who did would look better than they are.
+        """
         self._log(TelemetryKind.IDEMPOTENCY_HIT, seconds)
 
     def log_device_inference_success(self, seconds: float, mode: InferenceMode = InferenceMode.DEVICE) -> None:

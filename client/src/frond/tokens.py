@@ -23,6 +23,7 @@ class Tokens:
         self._previous: str | None = None  # what the replacement replaced
         self._replacement: str | None = None
         self._lock = asyncio.Lock()
+        self._loop: asyncio.AbstractEventLoop | None = None  # whose lock it is
 
     async def current(self) -> str:
         """The app's own token, or what replaced it as long as the source gives the one that was refused."""
@@ -37,13 +38,19 @@ class Tokens:
         """
         if self._refresh is None:
             return None
-        async with self._lock:
+        async with self._lock_of_this_loop():
             if self._replacement is None or refused not in {self._refused, self._previous}:
                 token = await _ask(self._refresh)
                 if refused != self._replacement:
                     self._refused = refused
                 self._previous, self._replacement = refused, token
             return self._replacement
+
+    def _lock_of_this_loop(self) -> asyncio.Lock:
+        loop = asyncio.get_running_loop()
+        if self._loop is not loop:
+            self._loop, self._lock = loop, asyncio.Lock()
+        return self._lock
 
 
 async def _ask(source: TokenSource) -> str:

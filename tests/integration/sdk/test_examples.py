@@ -62,6 +62,23 @@ async def test_upload_first(service: Service, photo: Path) -> None:
     assert "Late blight" in printed
 
 
+async def test_try_again(service: Service, photo: Path) -> None:
+    service.diagnoser.gate = asyncio.Event()
+    call = asyncio.create_task(run(service, "try_again.py", photo, SECONDS_TO_WAIT="1"))
+    await service.diagnoser.waiting.wait()
+    await asyncio.sleep(2)
+    service.diagnoser.gate.set()
+    printed = await call
+    assert "No answer in time; request " in printed
+    assert "Late blight" in printed
+
+
+async def test_with_opentelemetry(service: Service, photo: Path) -> None:
+    printed = await run(service, "with_opentelemetry.py", photo)
+    assert '"frond.client.duration"' in printed
+    assert '"event": "cloud_inference_success"' in printed
+
+
 def test_there_is_a_test_for_each() -> None:
     tested = {name.removeprefix("test_") + ".py" for name in globals() if name.startswith("test_")}
     assert {path.name for path in EXAMPLES.glob("*.py")} <= tested

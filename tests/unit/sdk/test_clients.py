@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import pickle
 import threading
 import time
+import uuid
+from dataclasses import replace
 from typing import Any
 
 import httpx2
@@ -23,6 +26,8 @@ from frond.errors import (
 from frond.policy.retry import RetryPolicy
 from frond.types import ErrorCategory, TelemetryKind
 from tests.unit.sdk.services import BASE, OUT, PHOTO, Service, ok, order, refusal
+
+KEY = uuid.UUID("11111111-1111-4111-8111-111111111111")
 
 
 def unavailable() -> httpx2.Response:
@@ -51,11 +56,35 @@ async def test_every_attempt_has_the_same_key_and_body() -> None:
     assert len({request.headers["x-request-id"] for request in service.requests}) == 3
 
 
-async def test_a_replayed_answer_is_said_to_be_one() -> None:
+async def test_a_replayed_answer_is_said_to_be_one_and_flatters_no_times() -> None:
     async with Service([ok(**{"Idempotency-Replayed": "true"})]).client() as client:
         prediction = await client.predict(order())
         assert prediction.replayed
         assert client.telemetry.percentiles(TelemetryKind.IDEMPOTENCY_HIT) is not None
+        assert client.telemetry.percentiles(TelemetryKind.CLOUD_INFERENCE_SUCCESS) is None
+
+
+async def test_an_answer_that_was_lost_and_replayed_took_the_time_that_it_took() -> None:
+    service = Service([httpx2.ReadError("reset"), ok(**{"Idempotency-Replayed": "true"})])
+    async with service.client() as client:
+        await client.predict(order())
+        assert client.telemetry.percentiles(TelemetryKind.CLOUD_INFERENCE_SUCCESS) is not None
+
+
+async def test_every_request_says_which_client_sent_it() -> None:
+    service = Service()
+    async with service.client() as client:
+        await client.predict(order())
+    assert service.requests[0].headers["user-agent"] == f"frond-python/{frond.__version__}"
+
+
+@pytest.mark.parametrize("changes", [{"assessment_id": None}, {"plant_context": None}])
+async def test_what_is_missing_is_refused_before_anything_is_sent(changes: dict[str, None]) -> None:
+    service = Service()
+    async with service.client() as client:
+        with pytest.raises(CloudValidationError, match=f"{next(iter(changes))} is missing"):
+            await client.predict(order(**changes))
+    assert not service.requests
 
 
 @pytest.mark.parametrize("category", ["validation", "auth", "timeout"])
@@ -144,6 +173,49 @@ async def test_the_deadline_ends_a_call_whatever_it_waits_for() -> None:
         with pytest.raises(CloudTimeoutError) as caught:
             await client.predict(order(timeout_seconds=0.2))
     assert caught.value.code == "deadline_exceeded"
+
+
+async def test_a_timeout_names_the_request_and_the_key_to_try_again_with() -> None:
+    service = Service()
+    waits = iter([30.0, 0.0])
+    service.before = lambda: asyncio.sleep(next(waits))
+    wanted = order(timeout_seconds=0.3)
+    async with service.client() as client:
+        with pytest.raises(CloudTimeoutError) as caught:
+            await client.predict(wanted)
+        error = caught.value
+        prediction = await client.predict(replace(wanted, idempotency_key=error.idempotency_key, timeout_seconds=8))
+    assert error.request_id == service.requests[0].headers["x-request-id"]
+    assert error.idempotency_key == prediction.idempotency_key
+    assert {request.headers["idempotency-key"] for request in service.requests} == {str(error.idempotency_key)}
+
+
+@pytest.mark.parametrize(
+    "reply", [unavailable(), refusal(422, "validation", "x"), httpx2.ConnectError("x"), httpx2.Response(502)]
+)
+async def test_every_error_of_a_call_names_its_key_and_its_last_request(reply: httpx2.Response | Exception) -> None:
+    service = Service([reply])
+    async with service.client() as client:
+        with pytest.raises(CloudInferenceError) as caught:
+            await client.predict(order())
+    assert str(caught.value.idempotency_key) == service.requests[0].headers["idempotency-key"]
+    assert caught.value.request_id in {"r-1", service.requests[-1].headers["x-request-id"]}
+
+
+async def test_an_error_before_anything_was_sent_names_its_key_alone() -> None:
+    key = uuid.uuid4()
+    async with Service().client() as client:
+        with pytest.raises(CloudValidationError) as caught:
+            await client.predict(order(timeout_seconds=9, idempotency_key=key))
+    assert (caught.value.idempotency_key, caught.value.request_id) == (key, None)
+
+
+def test_an_error_can_be_sent_to_another_process() -> None:
+    error = CloudServerError("out", code="overloaded", retryable=True, retry_after=1.5, request_id="r-1", status=503)
+    error.idempotency_key = uuid.uuid4()
+    copy = pickle.loads(pickle.dumps(error))  # noqa: S301  (our own)
+    assert (type(copy), str(copy), vars(copy)) == (type(error), str(error), vars(error))
+    assert str(pickle.loads(pickle.dumps(frond.DeviceTimeoutError()))) == str(frond.DeviceTimeoutError())  # noqa: S301
 
 
 async def test_a_timeout_says_what_went_wrong_before() -> None:
@@ -249,15 +321,15 @@ class TestWithoutAnEventLoop:
 
         def call() -> None:
             with pytest.raises(CloudValidationError) as caught:
-                client.predict(order())
-            failed.append(caught.value.code)
+                client.predict(order(idempotency_key=KEY))
+            failed.append((caught.value.code, caught.value.idempotency_key))
 
         thread = threading.Thread(target=call)
         thread.start()
         started.wait()
         client.close()
         thread.join()
-        assert failed == ["client_closed"]
+        assert failed == [("client_closed", KEY)]
 
 
 class TestTheProgramsClient:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+import threading
+import time
+from collections.abc import Callable, Coroutine
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -69,6 +72,48 @@ def test_a_device_that_is_not_enough_hands_over_and_says_why(device: FakeDevice 
     assert asked.client == ClientInfo(app_version="2.4.1", fallback_reason=reason.value)
     assert asked.model_version == "7"
     assert TelemetryKind.FALLBACK in [event.event for event in cloud.events]
+
+
+class TestAModelOfOnesOwn:
+    """With a plain function, on a real clock: a thread waits for no other."""
+
+    def infer(self, predict: Callable[..., Any], mode: str = "device", **options: float) -> InferenceResult:
+        device = SimpleNamespace(predict=predict)
+        coordinator = AsyncInferenceCoordinator(None, device, CoordinatorOptions(**options))  # type: ignore[arg-type]
+        return asyncio.run(
+            coordinator.run_inference([PHOTO], assessment_id="a-1", plant_context={"id": "p-1"}, mode=mode)
+        )
+
+    def test_a_plain_function_is_one(self) -> None:
+        asked: list[str] = []
+
+        def predict(photos: list[bytes], top_k: int) -> Diagnosis:
+            asked.append(threading.current_thread().name)
+            return CONFIDENT
+
+        assert self.infer(predict).diagnosis == CONFIDENT
+        assert asked == ["frond device"]
+
+    def test_what_blocks_does_not_disable_the_deadline(self) -> None:
+        blocked = threading.Event()
+        started = time.monotonic()
+        with pytest.raises(DeviceTimeoutError):
+            self.infer(lambda *_: blocked.wait(60), device_timeout_seconds=0.2)
+        assert time.monotonic() - started < 10
+        blocked.set()
+
+    @pytest.mark.parametrize("error", [ValueError, SystemExit, StopIteration, KeyboardInterrupt])
+    def test_whatever_it_raises_the_device_has_failed(self, error: type[BaseException]) -> None:
+        def predict(photos: list[bytes], top_k: int) -> Diagnosis:
+            raise error
+
+        with pytest.raises(DeviceFailedError, match=error.__name__) as caught:
+            self.infer(predict)
+        assert isinstance(caught.value.__cause__, error)
+
+    def test_what_is_no_diagnosis_is_said_to_be_none(self) -> None:
+        with pytest.raises(DeviceFailedError, match="answered with dict"):
+            self.infer(lambda *_: {"label": "Late blight"})
 
 
 def test_the_first_prediction_must_have_the_confidence_that_is_asked_for() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
+import tomllib
 
 import pytest
 
@@ -32,6 +33,11 @@ def test_the_clients_need_neither_pillow_nor_numpy() -> None:
 @pytest.mark.parametrize("name", frond.__all__)
 def test_a_public_name_is_there(name: str) -> None:
     assert getattr(frond, name).__name__ == name
+
+
+def test_the_version_is_the_wheels() -> None:
+    project = tomllib.loads((ROOT / "client" / "pyproject.toml").read_text())["project"]
+    assert frond.__version__ == project["version"]
 
 
 def test_another_name_is_no_attribute() -> None:

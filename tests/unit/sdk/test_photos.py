@@ -125,6 +125,23 @@ def test_a_large_photo_is_scaled_down_and_stands_upright(kind: str) -> None:
     assert abs(difference).mean() < 4
 
 
+@pytest.mark.parametrize("kind", ["PNG", "WEBP"])
+def test_a_photo_of_too_many_pixels_is_scaled_down_like_one_of_too_many_bytes(kind: str) -> None:
+    picture = Image.new("L", (9000, 5700), 120) if kind == "PNG" else Image.new("RGB", (9000, 5700), "green")
+    original = encode(picture, kind)
+    assert len(original) < PhotoPolicy().max_bytes
+    assert read_header(made_ready(original).content).width == 1600
+
+
+def test_a_photo_that_cannot_be_decoded_in_parts_has_a_limit() -> None:
+    assert unfit(encode(Image.new("1", (10_100, 10_000)), "PNG")).code == "image_too_many_pixels"
+
+
+def test_without_pillow_a_photo_of_too_many_pixels_is_not_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "frond.policy.decoding", None)
+    assert unfit(encode(Image.new("1", (9000, 5700)), "PNG")).code == "image_too_many_pixels"
+
+
 def test_what_is_transparent_becomes_white_as_the_service_sees_it() -> None:
     picture = Image.new("RGBA", (200, 200), (0, 0, 0, 0))
     photo = made_ready(encode(picture, "PNG"), PhotoPolicy(max_bytes=1, max_side=50))

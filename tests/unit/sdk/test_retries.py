@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import random
+from collections.abc import Callable
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -67,6 +70,29 @@ def test_a_wait_that_leaves_no_time_for_an_attempt_is_not_begun() -> None:
     policy = RetryPolicy(draw=lambda: 0.0, min_useful_seconds=0.2)
     assert policy.delay(server_error(1.5), 1, deadline(1.8)) == 1.5
     assert policy.delay(server_error(1.5), 1, deadline(1.6)) is None
+
+
+def attempts_within(seconds: float, draw: Callable[[], float]) -> list[float]:
+    """When each is begun, of a service that refuses every one at once."""
+    clock, policy = FakeClock(), RetryPolicy(draw=draw)
+    deadline, begun = Deadline.after(seconds, clock), [clock()]
+    while (delay := policy.delay(server_error(), len(begun), deadline)) is not None:
+        clock.advance(delay)
+        begun.append(clock())
+    return [moment - begun[0] for moment in begun]
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_a_service_that_is_started_anew_is_waited_for_and_not_hammered(seed: int) -> None:
+    begun = attempts_within(8, random.Random(seed).random)
+    assert begun[-1] > 4
+    assert len(begun) <= RetryPolicy().max_attempts
+
+
+def test_attempts_go_on_until_the_budget_is_used_up() -> None:
+    begun = attempts_within(8, lambda: 0.5)
+    assert len(begun) == 11
+    assert 6.5 < begun[-1] < 7.8
 
 
 @given(

@@ -23,9 +23,11 @@ from frond.types import (
 )
 
 JPEG_SIGN = b"\xff\xd8\xff"
-# What may be scaled down: phones take 200 megapixels. Only a JPEG can be decoded at a fraction of its size.
+# What may be scaled down: phones take 200 megapixels. Only a JPEG can be decoded at a fraction of its size; anything
+# else takes four bytes a pixel for a moment, twice that where it is transparent.
 MAX_SOURCE_BYTES = 100 * 1024 * 1024
-MAX_SOURCE_PIXELS = 250_000_000
+MAX_JPEG_PIXELS = 250_000_000
+MAX_DECODED_PIXELS = 100_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +36,8 @@ class PhotoPolicy:
 
     A photo above `max_bytes` is scaled to at most `max_side` pixels and written as JPEG of `jpeg_quality`; the models
     look at 224 to 380 pixels, so that 1600 lose nothing that they see. It takes the extra `frond[photos]`; without it a
-    photo is sent as large as it is, and one above the service's limits (20 MB, 50 megapixels) is not sent.
+    photo is sent as large as it is, and one above the service's limits (20 MB, 50 megapixels) is not sent. With it one
+    above 50 megapixels is scaled too: a JPEG up to 250, others, which have to be decoded whole, up to 100.
     `removes_metadata`: see `frond.policy.metadata`; without it bytes are sent as they are, broken ones too.
     """
 
@@ -95,7 +98,7 @@ def prepare(data: bytes, policy: PhotoPolicy) -> Photo | UnfitPhoto:
 
 
 def _made_ready(data: bytes, policy: PhotoPolicy) -> tuple[bytes, ContentType]:
-    max_pixels = MAX_SOURCE_PIXELS if data.startswith(JPEG_SIGN) else MAX_IMAGE_PIXELS
+    max_pixels = MAX_JPEG_PIXELS if data.startswith(JPEG_SIGN) else MAX_DECODED_PIXELS
     limits = Limits(MAX_SOURCE_BYTES, max_pixels)
     content_type, outline = inspect(data, limits)
     try:

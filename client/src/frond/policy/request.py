@@ -89,9 +89,10 @@ def details_of(options: PredictOptions) -> DiagnosisDetails:
             }
         )
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
+        first = error.errors(include_url=False)[0]
         field = ".".join(map(str, first["loc"]))
-        raise CloudValidationError(f"{field}: {first['msg']}.", code="request_invalid") from error
+        text = f"{field} is missing" if first["input"] is None else f"{field}: {first['msg']}"
+        raise CloudValidationError(f"{text}.", code="request_invalid") from error
 
 
 def reference_body(details: DiagnosisDetails, images: Sequence[ImageReference]) -> Body:

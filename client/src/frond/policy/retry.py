@@ -21,12 +21,14 @@ RETRIED = frozenset({ErrorCategory.NETWORK, ErrorCategory.SERVER})
 class RetryPolicy:
     """Exponential back-off with full jitter (Brooker, «Exponential Backoff And Jitter», AWS 2015).
 
-    `max_attempts` counts the first one. `base_seconds` and `cap_seconds` bound the random wait: before attempt n + 1 it
-    is uniform between 0 and min(cap, base · 2^(n-1)). `min_useful_seconds`: an attempt that would have less than this
-    left is not begun, so that a caller learns what went wrong instead of a timeout. `draw` is uniform in [0, 1).
+    The budget ends the attempts: within 8 s there are about ten, one a second after the first four, so that a service
+    that is started anew is waited for. `max_attempts` counts the first one; it bounds what a few short waits in a row
+    would make of it. `base_seconds` and `cap_seconds` bound the random wait: before attempt n + 1 it is uniform between
+    0 and min(cap, base · 2^(n-1)). `min_useful_seconds`: an attempt that would have less than this left is not begun,
+    so that a caller learns what went wrong instead of a timeout. `draw` is uniform in [0, 1).
     """
 
-    max_attempts: int = 4
+    max_attempts: int = 12
     base_seconds: float = 0.2
     cap_seconds: float = 2.0
     min_useful_seconds: float = 0.2

@@ -43,14 +43,14 @@ def _smaller(image: Image.Image, max_side: int) -> Image.Image:
     scale = min(1.0, max_side / max(image.size))
     size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
     image.draft("RGB", size)  # a JPEG is decoded at a fraction of its size
-    return _opaque(image).resize(size, reducing_gap=3.0)
+    mode = "RGBA" if image.has_transparency_data else "RGB"
+    whole = image if image.mode == mode else image.convert(mode)
+    smaller = whole.resize(size, reducing_gap=3.0)
+    return smaller if mode == "RGB" else _on_white(smaller)
 
 
-def _opaque(image: Image.Image) -> Image.Image:
-    """RGB with white under what is transparent, as the service sees it."""
-    if not image.has_transparency_data:
-        return image.convert("RGB")
-    rgba = image.convert("RGBA")
+def _on_white(rgba: Image.Image) -> Image.Image:
+    """As the service sees what is transparent."""
     white = rgba.copy()
     white.paste("white", (0, 0, *rgba.size))
     white.alpha_composite(rgba)
