@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from enum import IntEnum
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,9 @@ if TYPE_CHECKING:
 # In a row, without an answer between them. A probe that is refused opens at once: its photo is known to be good.
 MAX_REFUSALS = 3
 MAX_SLOW = 3
+# Slow calls say that it is stuck if nobody else was answered meanwhile. Under overload whole batches pass their deadline at
+# once while the next one is answered: that is for admission to mend.
+SILENT_SECONDS = 1.0
 # A Triton that starts again is found within a second, and one that stays away costs one small photo a second.
 FIRST_PAUSE_SECONDS, MAX_PAUSE_SECONDS = 0.1, 1.0
 # An address that nobody has heard of for so long is asked, so that no caller is the first to find out.
@@ -39,6 +43,7 @@ class Breaker:
         self.reason: str | None = None  # why it opened: refused or slow
         self._refusals = 0
         self._slow = 0
+        self._heard_at = -math.inf
         self._pause_seconds = FIRST_PAUSE_SECONDS
         self._probe_at = clock()
 
@@ -90,13 +95,16 @@ class Breaker:
     def _close(self) -> None:
         self.state, self.reason = State.CLOSED, None
         self._refusals = self._slow = 0
+        self._heard_at = self._clock()
         self._pause_seconds = FIRST_PAUSE_SECONDS
-        self._probe_at = self._clock() + QUIET_SECONDS
+        self._probe_at = self._heard_at + QUIET_SECONDS
 
     def _open_if_too_many(self) -> bool:
-        if self.state is not State.CLOSED or (self._refusals < MAX_REFUSALS and self._slow < MAX_SLOW):
+        has_refused = self._refusals >= MAX_REFUSALS
+        is_stuck = self._slow >= MAX_SLOW and self._clock() - self._heard_at >= SILENT_SECONDS
+        if self.state is not State.CLOSED or not (has_refused or is_stuck):
             return False
         self.state = State.OPEN
-        self.reason = "refused" if self._refusals >= MAX_REFUSALS else "slow"
+        self.reason = "refused" if has_refused else "slow"
         self._probe_at = self._clock() + self._pause_seconds
         return True

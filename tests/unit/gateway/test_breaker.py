@@ -16,6 +16,7 @@ from gateway.inference.breaker import (
     MAX_SLOW,
     QUIET_SECONDS,
     SIGNS_OF_LIFE,
+    SILENT_SECONDS,
     Breaker,
     State,
 )
@@ -70,6 +71,16 @@ def test_a_sign_of_life_begins_the_count_anew(sign: Outcome) -> None:
     breaker = breaker_at()
     for outcome in ([Outcome.REFUSED] * (MAX_REFUSALS - 1) + [sign]) * 3:
         assert not breaker.record(outcome)
+
+
+def test_a_batch_that_passes_its_deadline_while_others_are_answered_is_overload_and_no_hang() -> None:
+    clock = Clock()
+    breaker = breaker_at(clock)
+    breaker.record(Outcome.ANSWERED)
+    assert not any(breaker.record(Outcome.SLOW) for _ in range(8))
+    clock.now += SILENT_SECONDS
+    assert breaker.record(Outcome.SLOW)
+    assert breaker.reason == "slow"
 
 
 @given(st.lists(st.sampled_from(NEUTRAL)))
