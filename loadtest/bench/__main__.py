@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 def main() -> int:
     options = _parser().parse_args()
-    if not peers.are_installed() and set(options.targets) & {*peers.NAMES, peers.SCALED}:
+    if not peers.are_installed() and set(options.targets) & {*peers.NAMES, peers.TUNED}:
         print("The peers are not installed here: make .venv-peers/ready", file=sys.stderr)
         return 2
     plan = Plan(options.targets, options.sizes, options.concurrency, options.seconds, options.rounds)

@@ -22,8 +22,9 @@ if TYPE_CHECKING:
 
     from loadtest.bench.target import Target
 
-TARGETS = ("limit", *peers.NAMES, "triton", *frond.NAMES)
-ON_DEMAND = (peers.SCALED,)
+LIMITS = {"limit": False, "limit-readied": True}  # with the graph as Frond's backend readies it?
+TARGETS = (*LIMITS, *peers.NAMES, "triton", *frond.NAMES)
+ON_DEMAND = (peers.TUNED,)
 WARM_UP_SECONDS = 0.5  # every worker of every server has had a photo of the size by then
 ALONE_SHARE = 0.4  # of a round's seconds
 
@@ -65,8 +66,9 @@ async def started(names: tuple[str, ...]) -> AsyncIterator[dict[str, Target]]:
             targets |= {"diagnose": frond.diagnose(state), "frond": frond.gateway(state)}
         if "triton" in names:
             targets["triton"] = await stack.enter_async_context(plain_triton(folder))
-        if "limit" in names:
-            targets["limit"] = await stack.enter_async_context(bare_loop())
+        for name, is_readied in LIMITS.items():
+            if name in names:
+                targets[name] = await stack.enter_async_context(bare_loop(is_readied=is_readied))
         for name in (*peers.NAMES, *ON_DEMAND):
             if name in names:
                 targets[name] = await stack.enter_async_context(peers.peer(name, folder))

@@ -38,7 +38,7 @@ def part(results: Results, plan: Plan, surroundings: Surroundings, command: str)
     return "\n\n".join(
         [
             f"`{command}` on {datetime.now(UTC):%-d %B %Y}; {count}; {where}, Python {surroundings.python}.",
-            "Median of the rounds (lowest–highest) · share of the limit:",
+            "Median of the rounds (lowest–highest) · share of the bare loop over the same file:",
             tables.throughput(results),
             f"![The same as bars](images/{PLOT.name})",
             f"How long a request took with {plan.concurrency} clients in all rounds and, after the comma, with one:",

@@ -8,8 +8,9 @@ import time
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
-from loadtest.bench.answers import of_json
+from loadtest.bench.answers import RELEASE, of_json
 from loadtest.bench.target import Server, TargetError, over_http
+from loadtest.gpu.session import readied
 from loadtest.http import BOUNDARY, HttpConnection, post
 from stack.command import Command, log_tail, start, stop
 from stack.paths import ROOT
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 ENVIRONMENT = ROOT / ".venv-peers"
 APPLICATIONS = ROOT / "loadtest" / "peers"
 NAMES = ("fastapi", "litserve", "bentoml")
-SCALED = "fastapi-scaled"  # FastAPI with the line that lets Pillow decode at a fraction of the size; on demand
+TUNED = "fastapi-tuned"  # FastAPI with what Frond does to photo and graph; on demand
 START_SECONDS = 60.0
 STOP_SECONDS = 15.0
 PATH = "/classify"
@@ -33,7 +34,7 @@ def _argv(name: str, port: int) -> tuple[str, ...]:
     programs = ENVIRONMENT / "bin"
     listen = ("--host", LOOPBACK, "--port", str(port))
     match name:
-        case "fastapi" | "fastapi-scaled":
+        case "fastapi" | "fastapi-tuned":
             application = ("fastapi_app:app", "--app-dir", str(APPLICATIONS))
             return (str(programs / "uvicorn"), *application, *listen, "--no-access-log")
         case "litserve":
@@ -53,7 +54,9 @@ async def peer(name: str, folder: Path) -> AsyncIterator[Server]:
     """The server, ready; `folder` takes its log and whatever else it writes."""
     (port,) = free_ports(1)
     env = {"HOME": str(folder), "BENTOML_HOME": str(folder / "bentoml"), "BENTOML_DO_NOT_TRACK": "true"}
-    env |= {"SCALED_DECODING": "1"} if name == SCALED else {}
+    if name == TUNED:
+        (folder / "readied.onnx").write_bytes(readied(RELEASE / "model.onnx"))
+        env |= {"MODEL": str(folder / "readied.onnx"), "SCALED_DECODING": "1"}
     command = Command(_argv(name, port), env, signal.SIGTERM)  # at which they end their workers too
     log = folder / f"{name}.log"
     process = start(command, log)

@@ -11,9 +11,10 @@ if TYPE_CHECKING:
     from loadtest.bench.measurement import Results
 
 NAMES = {
-    "limit": "bare loop, no server: the machine's limit",
+    "limit": "bare loop, no server",
+    "limit-readied": "bare loop, graph readied as Frond's",
     "fastapi": "FastAPI + ONNX Runtime",
-    "fastapi-scaled": "FastAPI, with scaled decode",
+    "fastapi-tuned": "FastAPI, photo and graph as Frond's",
     "litserve": "LitServe",
     "bentoml": "BentoML",
     "triton": "Triton, plain BLS",

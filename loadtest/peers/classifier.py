@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +27,7 @@ class Classifier:
     def __init__(self, threads: int, *, is_scaled: bool = False) -> None:
         options = ort.SessionOptions()
         options.intra_op_num_threads = threads
-        self._session = ort.InferenceSession(RELEASE / "model.onnx", options)
+        self._session = ort.InferenceSession(os.environ.get("MODEL", RELEASE / "model.onnx"), options)
         self._labels = [entry["label"] for entry in _read("labels.json")]
         self._temperature = _read("calibration.json")["temperature"]
         self._size = _read("preprocess.json")["size"]

@@ -31,5 +31,5 @@ def test_every_target_gives_the_right_answer_and_gets_its_figure() -> None:
 
 
 def test_a_target_or_size_that_does_not_exist_is_refused() -> None:
-    assert "choose from limit, fastapi" in run("--targets", "fastapi,torchserve").stderr
+    assert "choose from limit, limit-readied, fastapi" in run("--targets", "fastapi,torchserve").stderr
     assert "choose from 256px" in run("--sizes", "3mp").stderr
