@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from loadtest.bench.measurement import Results
 
 NAMES = {
-    "limit": "bare loop (limit)",
+    "limit": "bare loop",
     "limit-readied": "bare loop, as Frond's",
     "fastapi": "FastAPI + ONNX Runtime",
     "fastapi-tuned": "FastAPI, as Frond's",
