@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 # In a row, without an answer between them. A probe that is refused opens at once: its photo is known to be good.
 MAX_REFUSALS = 3
 MAX_SLOW = 3
-# Slow calls say that it is stuck if nobody else was answered meanwhile. Under overload whole batches pass their deadline
-# at once while the next one is answered: that is for admission to mend.
+# Slow calls say that it is stuck if nobody else was answered meanwhile. Under overload a whole batch passes its
+# deadline at once while the next one is answered: that is for admission to mend.
 SILENT_SECONDS = 1.0
 # A Triton that starts again is found within a second, and one that stays away costs one small photo a second.
 FIRST_PAUSE_SECONDS, MAX_PAUSE_SECONDS = 0.1, 1.0
