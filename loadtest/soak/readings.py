@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 STUB = "triton_python_b"  # the kernel's 15 letters of Triton's Python stub
 CONNECTIONS = "select count(*) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()"
 BLOCK_BYTES = 512
+# Of a relation that is there; one that is held open after its end has « (deleted)» behind its name, and counts.
+RELATION = re.compile(r"/(base/\d+|global)/\d+(_[a-z]+)?(\.\d+)?$")
 DATABASE_SECONDS = 10.0
 
 
@@ -67,10 +70,22 @@ def private_bytes(pid: int) -> int:
 
 
 def open_files(pid: int) -> int:
+    """Files, sockets and pipes, without the database's tables and indexes.
+
+    Each of PostgreSQL's processes keeps open what it has touched of those, up to all of them: growth, and no leak.
+    """
     try:
-        return sum(1 for _ in (processes.PROC / str(pid) / "fd").iterdir())
+        opened = [_target(link) for link in (processes.PROC / str(pid) / "fd").iterdir()]
     except OSError:
         return 0
+    return sum(1 for target in opened if target and not RELATION.search(target))
+
+
+def _target(link: Path) -> str | None:
+    try:
+        return str(link.readlink())
+    except OSError:  # it has just been closed
+        return None
 
 
 def shared_memory_bytes(paths: StatePaths) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -11,6 +12,9 @@ from loadtest.report.run import Line
 from loadtest.soak.readings import open_files, private_bytes
 from loadtest.soak.trend import trend
 from loadtest.soak.watch import kind_of, trends, verdict
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 AT = [float(second) for second in range(0, 600, 2)]
 
@@ -82,4 +86,14 @@ def test_a_process_has_memory_and_open_files_until_it_ends() -> None:
     assert private_bytes(os.getpid()) > 2**20
     assert open_files(os.getpid()) >= 3
     assert (private_bytes(2**30), open_files(2**30)) == (0, 0)
+
+
+def test_tables_that_the_database_keeps_open_are_no_leak_but_deleted_ones_are(tmp_path: Path) -> None:
+    before = open_files(os.getpid())
+    folder = tmp_path / "base" / "16384"
+    folder.mkdir(parents=True)
+    with (folder / "2601").open("w"), (folder / "2601_fsm").open("w"):
+        assert open_files(os.getpid()) == before
+        (folder / "2601").unlink()
+        assert open_files(os.getpid()) == before + 1
     assert kind_of("open files of triton") == "open files"
