@@ -1,3 +1,3 @@
 -- name: ready
--- A function of the last migration.
-select to_regprocedure('frond.begin_cleanup(interval)') is not null as migrated;
+-- A table of the last migration.
+select to_regclass('frond.canaries') is not null as migrated;

@@ -1,4 +1,4 @@
-"""`/health/live` and `/health/ready`."""
+"""`/health/live`, `/health/serving` and `/health/ready`."""
 
 from __future__ import annotations
 
@@ -32,6 +32,19 @@ class ReadinessReport(BaseModel):
 
 @router.get("/live", summary="Whether the process serves")
 async def live() -> Liveness:
+    return Liveness(live=True)
+
+
+@router.get(
+    "/serving",
+    summary="Whether load balancers shall send requests here: until it drains",
+    response_model=Liveness,
+    responses={503: {"model": Liveness, "description": "draining"}},
+)
+async def serving(request: Request, response: Response) -> Liveness:
+    """What is out elsewhere does not count: typed errors, replays and uploads are answered all the same."""
+    service: ReadinessService = request.state.readiness
+    response.status_code = 503 if service.is_draining else 200
     return Liveness(live=True)
 
 

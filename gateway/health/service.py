@@ -55,6 +55,10 @@ class ReadinessService:
         self._parts: Mapping[str, Condition] = {}
         self._fresh_until = 0.0
 
+    @property
+    def is_draining(self) -> bool:
+        return self._lifecycle.is_draining
+
     async def readiness(self) -> Readiness:
         async with self._lock:
             if time.monotonic() >= self._fresh_until:

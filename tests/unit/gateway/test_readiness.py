@@ -25,8 +25,10 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
+    from gateway.app import Parts
     from gateway.diagnoses.protocols import ModelAnswer
     from gateway.inference.service import Inference
+    from gateway.settings import Settings
 
 
 WELL = Condition(is_ready=True)
@@ -229,3 +231,16 @@ async def test_readiness_is_a_status_and_a_report_and_liveness_does_not_depend_o
         assert report["parts"]["triton"] == {"ready": True, "reason": None}
         assert report["parts"]["database"]["ready"] is (error is None)
         assert (await client.get("/health/live")).json() == {"live": True}
+        assert (await client.get("/health/serving")).status_code == 200
+
+
+async def test_load_balancers_are_told_to_send_no_more_while_it_drains(tmp_path: Path) -> None:
+    @asynccontextmanager
+    async def draining(settings: Settings, lifecycle: Lifecycle) -> AsyncIterator[Parts]:
+        lifecycle.is_draining = True
+        async with parts_with(FakeDiagnoser(), triton=Part())(settings, lifecycle) as parts:
+            yield parts
+
+    async with serve(settings_in(tmp_path, SigningKey()), draining) as client:
+        assert (await client.get("/health/serving")).status_code == 503
+        assert (await client.get("/health/live")).status_code == 200

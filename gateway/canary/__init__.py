@@ -1,0 +1,1 @@
+"""A new release on a share of the traffic, which is taken back by itself when it does worse."""
