@@ -24,7 +24,7 @@ from gateway.headers import (
     Header,
     add_missing,
 )
-from gateway.tracing import caller_context
+from gateway.tracing import caller_context, exemplar_of
 
 if TYPE_CHECKING:
     from opentelemetry.trace import Span
@@ -84,7 +84,7 @@ class Exchange:
         self._metrics: Metrics = state["metrics"]
         tracing: Tracing = state["tracing"]
         context, caller = caller_context(headers.get(b"traceparent"), headers.get(b"tracestate"))
-        self._span = tracing.begin(scope["method"], context)
+        self._span = None if PROBE.search(scope["path"]) else tracing.begin(scope["method"], context)
         traced = self._span.get_span_context() if self._span else caller
         self._trace_id = format(traced.trace_id, "032x") if traced else None
 
@@ -101,7 +101,7 @@ class Exchange:
         seconds = time.perf_counter() - self._started
         self._metrics.in_flight.dec()
         route = getattr(self.scope.get("route"), "path", UNKNOWN_ROUTE)
-        count(self._metrics, route, self.status, code_of(self.scope), seconds)
+        count(self._metrics, route, self.status, code_of(self.scope), seconds, exemplar=exemplar_of(self._span))
         log(self.scope, route, self.status, seconds)
         request_id, trace_id, span = self._tokens
         logs.request_id.reset(request_id)
@@ -153,9 +153,17 @@ def code_of(scope: Scope) -> str | None:
     return error.code if isinstance(error, GatewayError) else scope["state"].get("code")
 
 
-def count(metrics: Metrics, route: str, status: int | None, code: str | None, seconds: float) -> None:
+def count(
+    metrics: Metrics,
+    route: str,
+    status: int | None,
+    code: str | None,
+    seconds: float,
+    *,
+    exemplar: dict[str, str] | None = None,
+) -> None:
     metrics.requests.labels(route, status or "none", category_of(status) or "none", code or "none").inc()
-    metrics.request_seconds.labels(route).observe(seconds)
+    metrics.request_seconds.labels(route).observe(seconds, exemplar)
 
 
 def log(scope: Scope, route: str, status: int | None, seconds: float) -> None:

@@ -74,6 +74,14 @@ def outgoing_headers() -> tuple[tuple[str, str], ...]:
     return tuple(headers.items())
 
 
+def exemplar_of(span: Span | None) -> dict[str, str] | None:
+    """What an observation of a recorded request leads to; of one that is not recorded there is nothing to be found."""
+    if span is None:
+        return None
+    context = span.get_span_context()
+    return {"trace_id": format(context.trace_id, "032x"), "span_id": format(context.span_id, "016x")}
+
+
 @asynccontextmanager
 async def open_tracing(settings: Settings) -> AsyncIterator[Tracing]:
     """Without an endpoint nothing is recorded."""

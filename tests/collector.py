@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-import base64
-import re
 import threading
 import time
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING
 
-from google.protobuf import json_format
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from cli.trace.spans import parse
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from opentelemetry.proto.trace.v1.trace_pb2 import Span
-
-HEXADECIMAL_ID = re.compile(r'("(?:traceId|spanId|parentSpanId)":")([0-9a-f]+)')
 
 
 class Collector:
@@ -32,8 +27,7 @@ class Collector:
 
     def take(self, path: str, content_type: str, body: bytes) -> None:
         self.paths.add(path)
-        request = from_json(body) if content_type == "application/json" else ExportTraceServiceRequest.FromString(body)
-        for resource in request.resource_spans:
+        for resource in parse(content_type, body).resource_spans:
             for scope in resource.scope_spans:
                 self.received += scope.spans
 
@@ -49,16 +43,6 @@ class Collector:
             assert time.monotonic() < give_up_at, f"only {set(self.spans)} came"
             time.sleep(0.02)
         return self.spans
-
-
-def from_json(body: bytes) -> ExportTraceServiceRequest:
-    """What Triton sends. OTLP's JSON has ids in hexadecimal, where protobuf's has base64."""
-    text = HEXADECIMAL_ID.sub(
-        lambda found: found[1] + base64.b64encode(bytes.fromhex(found[2])).decode(), body.decode()
-    )
-    request = ExportTraceServiceRequest()
-    json_format.Parse(text, request)
-    return request
 
 
 @contextmanager

@@ -24,6 +24,7 @@ from frond.policy.request import (
 )
 from frond.policy.response import diagnosis_in, storage_failure, ticket_in
 from frond.reading import read_photos
+from frond.tracing import Spans
 from frond.types import ImageReference, UploadRequest
 
 if TYPE_CHECKING:
@@ -75,11 +76,12 @@ class Call:
         self._deadline = deadline
         self._trail = Trail()
         self._stages = Stages()
+        self._spans = Spans(connection.options.tracer)
 
     async def predict(self, options: PredictOptions) -> CloudPrediction:
         identity = CallIdentity.new(options.idempotency_key)
         attempts = self._attempts()
-        with self._stages.timed("total"):
+        with self._stages.timed("total"), self._spans.call("frond.predict"):
             async with ended_by(self._deadline, self._trail):
                 photos = await self._prepared(options)
                 body = await self._body(options, photos, identity)
@@ -97,12 +99,14 @@ class Call:
         )
 
     async def upload(self, sources: Sequence[PhotoSource]) -> list[ImageReference]:
-        async with ended_by(self._deadline, self._trail):
-            photos = await read_photos(sources, self._options.photos)
-            for index, photo in enumerate(photos):
-                if isinstance(photo, UnfitPhoto):
-                    raise photo.refusal(index)
-            return await self._upload_all([photo for photo in photos if isinstance(photo, Photo)], CallIdentity.new())
+        with self._spans.call("frond.upload_images"):
+            async with ended_by(self._deadline, self._trail):
+                photos = await read_photos(sources, self._options.photos)
+                for index, photo in enumerate(photos):
+                    if isinstance(photo, UnfitPhoto):
+                        raise photo.refusal(index)
+                fit = [photo for photo in photos if isinstance(photo, Photo)]
+                return await self._upload_all(fit, CallIdentity.new())
 
     async def _prepared(self, options: PredictOptions) -> list[Prepared]:
         """In the order of the options. What the cheapest checks refuse is refused before a photo is touched."""
@@ -130,22 +134,21 @@ class Call:
         return reference_body(details, [next(uploaded) if isinstance(photo, Photo) else photo for photo in fit])
 
     async def _ask(self, identity: CallIdentity, body: Body, token: str, attempt: int) -> tuple[Diagnosis, str, bool]:
-        with self._sent(identity, token, attempt) as headers:
-            answer = await self._exchange.send(
-                "POST", DIAGNOSIS_PATH, headers | {"Content-Type": body.content_type}, body.content
-            )
+        with self._attempt("POST", DIAGNOSIS_PATH, identity, attempt):
+            headers = identity.headers(token, attempt, self._deadline) | {"Content-Type": body.content_type}
+            answer = await self._exchange.send("POST", DIAGNOSIS_PATH, headers, body.content)
             return *diagnosis_in(answer), answer.is_replayed
 
     @contextmanager
-    def _sent(self, identity: CallIdentity, token: str, attempt: int) -> Iterator[dict[str, str]]:
-        """The headers of an attempt; what goes wrong from now on bears its name, unless the service gave another."""
-        headers = identity.headers(token, attempt, self._deadline)
-        request_id = self._trail.request_id = headers["X-Request-Id"]
-        try:
-            yield headers
-        except CloudInferenceError as error:
-            error.request_id = error.request_id or request_id
-            raise
+    def _attempt(self, method: str, path: str, identity: CallIdentity, attempt: int) -> Iterator[None]:
+        """A span; and what goes wrong in it bears the attempt's name, unless the service gave another."""
+        request_id = self._trail.request_id = identity.attempt_id(attempt)
+        with self._spans.attempt(method, path, attempt):
+            try:
+                yield
+            except CloudInferenceError as error:
+                error.request_id = error.request_id or request_id
+                raise
 
     async def _upload_all(self, photos: Sequence[Photo], identity: CallIdentity) -> list[ImageReference]:
         return await together(self._upload(photo, identity) for photo in photos)
@@ -166,10 +169,10 @@ class Call:
     async def _upload_once(self, photo: Photo, identity: CallIdentity, token: str, attempt: int) -> ImageReference:
         """A new ticket for each attempt: one may have expired, and the storage behind it be another."""
         request = Body.json(UploadRequest.model_validate(photo.declaration, from_attributes=True))
-        with self._sent(identity, token, attempt) as headers:
-            ticket = ticket_in(
-                await self._exchange.send("POST", UPLOAD_PATH, headers | {"Content-Type": JSON}, request.content)
-            )
+        with self._attempt("POST", UPLOAD_PATH, identity, attempt):
+            headers = identity.headers(token, attempt, self._deadline) | {"Content-Type": JSON}
+            ticket = ticket_in(await self._exchange.send("POST", UPLOAD_PATH, headers, request.content))
+        with self._attempt("PUT", "photo", identity, attempt):  # to the storage, which is told nothing of the trace
             answer = await self._exchange.send("PUT", str(ticket.upload_url), ticket.upload_headers, photo.content)
             if answer.status not in SUCCESS:
                 raise storage_failure(answer)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import triton_python_backend_utils as pb_utils
+from spans import context_of
 
 from preprocess.errors import ImageError
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
     from registry import Served
+    from spans import Context
 
     from preprocess.tensor import ImageTensor
 
@@ -35,13 +37,18 @@ class RefusalError(Exception):
 
 
 class Case:
-    """`served`, `tensors`, `logits` and `response` are filled in stage by stage; a case with a response is closed."""
+    """`served`, `tensors`, `logits` and `response` are filled in stage by stage; a case with a response is closed.
+
+    `context`: its span, if it is traced. `company`: how many requests its child call was for.
+    """
 
     served: Served
 
     def __init__(self, request: Any, received: float) -> None:
         self.request = request
         self.received = received  # time.monotonic(), when the batch came
+        self.context: Context | None = None
+        self.company = 0
         self.photos: list[bytes] = []
         self.top_k = DEFAULT_TOP_K
         self.version: str | None = None
@@ -53,6 +60,7 @@ class Case:
 
     def read(self) -> None:
         """Take photos and options from the request. Options are parameters: see docs/decisions/0002."""
+        self.context = context_of(self.request)
         photos = pb_utils.get_input_tensor_by_name(self.request, "IMAGES").as_numpy()
         if photos.shape[0] != 1 or not 1 <= photos.shape[1] <= MAX_PHOTOS:
             raise _invalid(

@@ -23,16 +23,18 @@ def classify(model: str, cases: list[Case]) -> None:
     photos = [tensor for case in cases for tensor in case.readable()]
     rows = iter(_logits(model, np.stack(photos), cases) if photos else ())
     for case in cases:
+        case.company = len(cases)
         case.logits = [tensor if isinstance(tensor, ImageError) else next(rows) for tensor in case.tensors]
 
 
 def _logits(model: str, photos: NDArray[np.uint8], cases: list[Case]) -> NDArray[np.float32]:
+    traced = next((case for case in cases if case.context is not None), cases[0])
     response = pb_utils.InferenceRequest(
         model_name=model,
         inputs=[pb_utils.Tensor("IMAGE", photos)],
         requested_output_names=["LOGITS"],
         timeout=_longest_wait_us(cases),
-        trace=cases[0].request.trace(),  # one call serves many; its span lies below the first one's
+        trace=traced.request.trace(),  # one call serves many, and its spans can lie in one trace only
     ).exec()
     if response.has_error():
         pb_utils.Logger.log_error(f"{model} did not answer: {response.error().message()}")

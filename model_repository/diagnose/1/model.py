@@ -14,6 +14,7 @@ from case import Case, RefusalError, each, guarded, open_cases
 from classifier import classify
 from metrics import Metrics
 from registry import Registry
+from spans import Spans, Stage
 
 from preprocess.diagnosis import diagnose
 from preprocess.errors import ImageError
@@ -31,27 +32,29 @@ class TritonPythonModel:
         parameters = json.loads(args["model_config"])["parameters"]
         self._decoders = ThreadPoolExecutor(int(parameters["decode_threads"]["string_value"]))
         self._registry = Registry(Path(args["model_repository"]).parent, pb_utils.Logger.log_error)
-        self._metrics = Metrics()
+        self._metrics = Metrics(args["model_instance_name"])
+        self._spans = Spans(pb_utils.Logger.log_error)
 
     def execute(self, requests: list[Any]) -> list[Any]:
         received = time.monotonic()
         cases = [Case(request, received) for request in requests]
-        seconds: dict[str, float] = {}
+        stages: dict[str, Stage] = {}
         self._registry.refresh()
         each(cases, self._accept)
-        with timed(seconds, "decode"):
+        with timed(stages, "decode"):
             self._decode(cases)
         each(cases, Case.check_wanted)
-        with timed(seconds, "infer"):
+        with timed(stages, "infer"):
             self._infer(cases)
-        with timed(seconds, "postprocess"):
-            self._answer(cases, seconds)
-        self._report(cases, seconds)
+        with timed(stages, "postprocess"):
+            self._answer(cases, stages)
+        self._report(cases, stages)
         return [case.close() for case in cases]
 
     def finalize(self) -> None:
         self._decoders.shutdown(cancel_futures=True)
         self._metrics.close()
+        self._spans.close()
 
     def _accept(self, case: Case) -> None:
         case.read()
@@ -79,22 +82,25 @@ class TritonPythonModel:
             with guarded(group):
                 classify(model, group)
 
-    def _answer(self, cases: list[Case], seconds: dict[str, float]) -> None:
+    def _answer(self, cases: list[Case], stages: dict[str, Stage]) -> None:
         """A request waits for all of its batch, so the batch's times count as its own."""
-        timing_ms = {stage: round(duration * 1000, 3) for stage, duration in seconds.items()}
+        timing_ms = {name: round(stage.seconds * 1000, 3) for name, stage in stages.items()}
         each(cases, lambda case: case.answer(diagnose(case.served.release, case.logits, case.top_k), timing_ms))
 
-    def _report(self, cases: list[Case], seconds: dict[str, float]) -> None:
+    def _report(self, cases: list[Case], stages: dict[str, Stage]) -> None:
         diagnoses = [case.diagnosis for case in cases if case.diagnosis]
+        are_measured = {case.served.release.version: case.served.is_measured for case in cases if case.diagnosis}
         with guarded([]):
-            self._metrics.report(diagnoses, seconds if diagnoses else {})
+            seconds = {name: stage.seconds for name, stage in stages.items()}
+            self._metrics.report(diagnoses, seconds if diagnoses else {}, are_measured)
+            self._spans.record(cases, stages)
 
 
 @contextmanager
-def timed(seconds: dict[str, float], stage: str) -> Iterator[None]:
-    started = time.perf_counter()
+def timed(stages: dict[str, Stage], name: str) -> Iterator[None]:
+    began_ns, started = time.time_ns(), time.perf_counter()
     yield
-    seconds[stage] = time.perf_counter() - started
+    stages[name] = Stage(began_ns, time.perf_counter() - started)
 
 
 def tensor_of(photo: bytes, case: Case) -> ImageTensor | ImageError:

@@ -13,14 +13,16 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 VERSION_FOLDER = "1"  # each release is a Triton model of its own with this one version
+CARD = "card.json"
 
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """A release, and the Triton model that serves it."""
+    """A release, the Triton model that serves it, and whether there is a card that says how well it is calibrated."""
 
     model: str
     release: Release
+    is_measured: bool
 
 
 class Registry:
@@ -55,10 +57,12 @@ class Registry:
         return self._served[version]
 
     def _load(self, version: str, model: str) -> Served:
-        release = read_release(self._repository / model / VERSION_FOLDER)
+        folder = self._repository / model / VERSION_FOLDER
+        release = read_release(folder)
         if release.version != version:
             raise ReleaseError(f"{model}: its calibration is of release {release.version!r}, not {version!r}")
-        return Served(model, release)
+        is_measured = release.calibration.calibration_error is not None and (folder / CARD).is_file()
+        return Served(model, release, is_measured)
 
     def _state_of_file(self) -> tuple[int, ...] | None:
         try:

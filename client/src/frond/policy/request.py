@@ -45,7 +45,7 @@ class Body:
 
 @dataclass(frozen=True, slots=True)
 class CallIdentity:
-    """What the attempts of one call share: the key, the name in logs, and the trace."""
+    """What the attempts of one call share: the key, the name in logs, and the trace of an app without spans."""
 
     idempotency_key: uuid.UUID
     request_id: str
@@ -53,7 +53,7 @@ class CallIdentity:
 
     @classmethod
     def new(cls, idempotency_key: uuid.UUID | None = None) -> CallIdentity:
-        return cls(idempotency_key or uuid.uuid4(), str(uuid.uuid4()), Trace.current())
+        return cls(idempotency_key or uuid.uuid4(), str(uuid.uuid4()), Trace.new())
 
     def headers(self, token: str, attempt: int, deadline: Deadline) -> dict[str, str]:
         """`attempt` counts from 1; the request id of each is its own, so that the service's log tells them apart."""
@@ -62,7 +62,7 @@ class CallIdentity:
             "Idempotency-Key": str(self.idempotency_key),
             "X-Frond-Deadline-Ms": str(deadline.remaining_ms()),
             "X-Request-Id": self.attempt_id(attempt),
-            "traceparent": self.trace.header(),
+            **self.trace.headers(),
         }
 
     def attempt_id(self, attempt: int) -> str:

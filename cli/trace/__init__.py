@@ -1,0 +1,1 @@
+"""`frond trace`: one request followed through every part, as a picture."""
