@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING
 import asyncpg
 
 from gateway.diagnoses.store import ENDPOINT
+from gateway.errors import DatabaseUnavailableError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
+    from gateway.database import Database
     from gateway.diagnoses.protocols import Claim
 
 logger = logging.getLogger(__name__)
@@ -25,14 +27,21 @@ CONNECT_SECONDS = 5.0
 CHECK_SECONDS, ECHO_SECONDS = 10.0, 2.0
 FIRST_RETRY_SECONDS, MAX_RETRY_SECONDS = 0.2, 30.0
 
-UNREACHABLE = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
+UNREACHABLE = (
+    OSError,
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+    DatabaseUnavailableError,
+)
 
 
 class PostgresAnnouncements:
     """Never fails and never blocks: without a connection nobody is woken, and `is_listening` says so."""
 
-    def __init__(self, url: str, *, check_seconds: float = CHECK_SECONDS) -> None:
+    def __init__(self, url: str, database: Database, *, check_seconds: float = CHECK_SECONDS) -> None:
         self._url = url
+        self._database = database
         self._check_seconds = check_seconds
         self._expected: dict[str, set[asyncio.Event]] = {}
         self.is_listening = False
@@ -70,7 +79,7 @@ class PostgresAnnouncements:
             async with asyncio.timeout(ECHO_SECONDS):
                 await connection.add_listener(CHANNEL, self._announced)
             while not is_closed.is_set():
-                await self._hear_ourselves(connection)
+                await self._hear_ourselves()
                 if not self.is_listening:
                     self._turn(is_listening=True)
                 with suppress(TimeoutError):  # no wait_for: in Python 3.11 it can swallow a cancellation
@@ -80,12 +89,15 @@ class PostgresAnnouncements:
         finally:
             connection.terminate()
 
-    async def _hear_ourselves(self, connection: asyncpg.Connection) -> None:
-        """Raises TimeoutError when the server is gone, or is a pooler that does not pass announcements on."""
+    async def _hear_ourselves(self) -> None:
+        """Raises TimeoutError when the server is gone, or is a pooler that does not pass announcements on.
+
+        The word goes another way than it comes: such a pooler passes on what a session announces to itself.
+        """
         word = f"echo {random.getrandbits(64):x}"
         with self._expect(word) as heard:
             async with asyncio.timeout(ECHO_SECONDS):
-                await connection.execute("select pg_notify($1, $2)", CHANNEL, word)
+                await self._database.fetch_row("select pg_notify($1, $2)", CHANNEL, word)
                 await heard.wait()
 
     @contextmanager
@@ -113,8 +125,8 @@ class PostgresAnnouncements:
 
 
 @asynccontextmanager
-async def open_announcements(url: str) -> AsyncIterator[PostgresAnnouncements]:
-    announcements = PostgresAnnouncements(url)
+async def open_announcements(url: str, database: Database) -> AsyncIterator[PostgresAnnouncements]:
+    announcements = PostgresAnnouncements(url, database)
     task = asyncio.create_task(announcements.run())
     try:
         yield announcements

@@ -13,6 +13,7 @@ import pytest
 
 from gateway import announcements as announcements_module
 from gateway.announcements import PostgresAnnouncements, open_announcements
+from gateway.database import open_database
 from gateway.diagnoses.protocols import Found
 from tests.gateways import ALICE, BOB, NOWHERE
 from tests.integration.gateway.claims import ANSWER, LAPSED, claim_of, start
@@ -49,14 +50,15 @@ class Faulty(PostgresAnnouncements):
 
 @asynccontextmanager
 async def listening(url: str, check_seconds: float = 10) -> AsyncIterator[PostgresAnnouncements]:
-    announcements = PostgresAnnouncements(url, check_seconds=check_seconds)
-    task = asyncio.create_task(announcements.run())
-    try:
-        await until(announcements, is_listening=True)
-        yield announcements
-    finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+    async with open_database(url) as database:
+        announcements = PostgresAnnouncements(url, database, check_seconds=check_seconds)
+        task = asyncio.create_task(announcements.run())
+        try:
+            await until(announcements, is_listening=True)
+            yield announcements
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
 
 
 async def in_flight(store: PostgresStore) -> tuple[Claim, Claim]:
@@ -156,7 +158,7 @@ async def test_a_server_that_is_gone_without_a_word_is_noticed(database: Databas
 
 
 async def test_without_a_database_it_waits_for_one_and_says_that_it_does_not_listen() -> None:
-    async with open_announcements(NOWHERE) as announcements:
+    async with open_database(NOWHERE) as nowhere, open_announcements(NOWHERE, nowhere) as announcements:
         with announcements.expect(claim_of(uuid4())) as event:
             await asyncio.sleep(0.1)
             assert not announcements.is_listening
@@ -180,7 +182,11 @@ async def test_a_server_that_does_not_answer_the_listening_is_given_up(
     monkeypatch.setattr(announcements_module, "ECHO_SECONDS", 0.2)
     async with counted(database.gateway_url) as proxy:
         proxy.stalls_at = b"LISTEN"
-        async with open_announcements(proxy.url) as announcements, asyncio.timeout(SECONDS):
+        async with (
+            open_database(database.gateway_url) as opened,
+            open_announcements(proxy.url, opened) as announcements,
+            asyncio.timeout(SECONDS),
+        ):
             while "not listening" not in caplog.text:  # noqa: ASYNC110  (it is a line of the log)
                 await asyncio.sleep(0.02)
             proxy.stalls_at, proxy.is_stalled = None, False
@@ -190,13 +196,14 @@ async def test_a_server_that_does_not_answer_the_listening_is_given_up(
 async def test_an_error_that_nobody_thought_of_does_not_end_the_listening(
     database: Database, caplog: pytest.LogCaptureFixture
 ) -> None:
-    listener = Faulty(database.gateway_url)
-    task = asyncio.create_task(listener.run())
-    try:
-        await until(listener, is_listening=True)
-    finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+    async with open_database(database.gateway_url) as opened:
+        listener = Faulty(database.gateway_url, opened)
+        task = asyncio.create_task(listener.run())
+        try:
+            await until(listener, is_listening=True)
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
     assert "unthought of" in caplog.text
 
 
@@ -212,13 +219,14 @@ async def test_a_cancellation_in_the_moment_in_which_the_connection_ends_is_not_
         return connections[-1]
 
     monkeypatch.setattr(asyncpg, "connect", noted_connect)
-    listener = PostgresAnnouncements(database.gateway_url)
-    task = asyncio.create_task(listener.run())
-    await until(listener, is_listening=True)
-    connections[0].terminate()
-    for _ in range(steps):
-        await asyncio.sleep(0)
-    task.cancel()
-    ended, _ = await asyncio.wait([task], timeout=2)
-    task.cancel()
+    async with open_database(database.gateway_url) as opened:
+        listener = PostgresAnnouncements(database.gateway_url, opened)
+        task = asyncio.create_task(listener.run())
+        await until(listener, is_listening=True)
+        connections[0].terminate()
+        for _ in range(steps):
+            await asyncio.sleep(0)
+        task.cancel()
+        ended, _ = await asyncio.wait([task], timeout=2)
+        task.cancel()
     assert ended

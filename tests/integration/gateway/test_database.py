@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from typing import TYPE_CHECKING
 
@@ -39,6 +40,34 @@ async def test_a_statement_whose_connection_ends_twice_is_given_up(database: Dat
 
 async def test_a_patient_statement_is_sent_as_long_as_there_is_time(database: Database) -> None:
     assert await answers(database, 3, is_patient=True)
+
+
+FORGET = """
+create function forget() returns boolean language plpgsql as $$ begin execute 'deallocate all'; return true; end $$
+"""
+NAMES = "select coalesce(array_agg(name), '{}') as names from pg_prepared_statements"
+
+
+async def test_a_statement_that_a_pooler_has_lost_is_sent_again_and_none_is_prepared_from_then_on(
+    database: Database, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with database.owner() as owner:
+        await owner.execute(FORGET)
+    async with open_database(database.owner_url) as opened:
+        for _ in range(2):
+            assert (await opened.fetch_row("select $1::int as given", 5))["given"] == 5
+            await opened.fetch_row("select forget()")
+        assert (await opened.fetch_row(NAMES))["names"] == []
+    assert caplog.text.count("loses prepared statements") == 1
+
+
+async def test_no_other_process_gives_a_statement_the_same_name(database: Database) -> None:
+    """asyncpg's own begin with `__asyncpg` and are counted in each process."""
+    async with open_database(database.owner_url) as opened:
+        await opened.fetch_row("select 1")
+        names = (await opened.fetch_row(NAMES))["names"]
+    assert names
+    assert all(re.fullmatch(r"frond_stmt_[0-9a-f]{16}", name) for name in names)
 
 
 async def test_connections_that_ended_while_idle_are_replaced(database: Database) -> None:
