@@ -18,6 +18,7 @@ from prometheus_client import (
 )
 
 from gateway.outage import Outage
+from gateway.tracing import exemplar_of
 from gateway.version import VERSION
 
 if TYPE_CHECKING:
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
 
 Part = Literal["database", "keys", "storage"]
 Stage = Literal["auth", "body", "claim", "join", "fetch", "validate", "infer", "complete"]
+DEADLINES = ("met", "missed", "hurried")
+UPLOADS = ("issued", "stored", "refused", "failed")
+DECISIONS = ("new", "replayed", "joined", "taken_over", "mismatch", "in_flight", "not_started")
 # From a replay's millisecond to the 8 s that a phone waits.
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2, 3, 5, 8)
 
@@ -52,6 +56,12 @@ class Metrics:
         )
         self.stage_seconds = Histogram(
             "frond_gateway_stage_seconds", "Stages of a diagnosis.", ["stage"], registry=registry, buckets=SECONDS
+        )
+        self.deadlines = Counter(
+            "frond_gateway_deadlines",
+            "Diagnoses: met, missed, or hurried by the caller.",
+            ["outcome"],
+            registry=registry,
         )
         self.in_flight = Gauge("frond_gateway_in_flight_requests", "Requests being answered.", registry=registry)
         self.held_bytes = Gauge("frond_gateway_held_bytes", "Request bodies and photos in memory.", registry=registry)
@@ -82,6 +92,25 @@ class Metrics:
             "frond_gateway_part_out", "1 while the part does not answer.", ["part"], registry=registry
         )
         self.degraded = Counter("frond_gateway_degraded_answers", "Answers of the degraded release.", registry=registry)
+        self.canary_requests = Counter(
+            "frond_gateway_canary_requests",
+            "Requests while a canary runs.",
+            ["side", "outcome"],
+            registry=registry,
+        )
+        self.canary_seconds = Histogram(
+            "frond_gateway_canary_seconds",
+            "What Triton took for them.",
+            ["side"],
+            registry=registry,
+            buckets=SECONDS,
+        )
+        self.canary_share = Gauge(
+            "frond_gateway_canary_share", "Share of the photos that the canary gets.", ["version"], registry=registry
+        )
+        self.canary_rolled_back = Gauge(
+            "frond_gateway_canary_rolled_back", "1: it did worse.", ["version"], registry=registry
+        )
         self.uploads = Counter(
             "frond_gateway_uploads", "Uploads by what became of them.", ["outcome"], registry=registry
         )
@@ -90,6 +119,11 @@ class Metrics:
         )
         self.cleaned = Counter(
             "frond_gateway_cleaned", "Expired things that were removed.", ["what"], registry=registry
+        )
+        self.cleanup_finished = Gauge(
+            "frond_gateway_cleanup_finished_timestamp_seconds",
+            "End of the last round of cleanup here, or the start; 0: none here.",
+            registry=registry,
         )
         self.client_events = Counter(
             "frond_client_events",
@@ -112,6 +146,10 @@ class Metrics:
         Info("frond_gateway_build", "Which gateway this is.", registry=registry).info({"version": VERSION})
         for collector in (ProcessCollector, PlatformCollector, GCCollector):
             collector(registry=registry)
+        # From zero on: the first of a rare thing is a rise as well.
+        for counter, outcomes in ((self.deadlines, DEADLINES), (self.uploads, UPLOADS), (self.idempotency, DECISIONS)):
+            for outcome in outcomes:
+                counter.labels(outcome)
         self._stages = {name: self.stage_seconds.labels(name) for name in get_args(Stage)}
 
     def outage(self, part: Part, name: str) -> Outage:
@@ -126,7 +164,7 @@ class Metrics:
 class StageTimer:
     """No generator: every request passes several."""
 
-    __slots__ = ("_histogram", "_name", "_span", "_started", "_tracer")
+    __slots__ = ("_exemplar", "_histogram", "_name", "_span", "_started", "_tracer")
 
     def __init__(self, histogram: Histogram, tracer: Tracer, name: Stage) -> None:
         self._histogram = histogram
@@ -140,14 +178,13 @@ class StageTimer:
             if get_current_span().is_recording()
             else None
         )
-        if self._span is not None:
-            self._span.__enter__()
+        self._exemplar = exemplar_of(self._span.__enter__()) if self._span is not None else None
         self._started = time.perf_counter()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self._histogram.observe(time.perf_counter() - self._started)
+        self._histogram.observe(time.perf_counter() - self._started, self._exemplar)
         if self._span is not None:
             self._span.__exit__(kind, error, traceback)
