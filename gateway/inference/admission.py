@@ -27,11 +27,18 @@ class Load:
         self._interval_seconds: float | None = None
         self._last_answer = clock()
         self.in_flight = 0
+        self._last_began = clock()
+
+    @property
+    def rank(self) -> tuple[int, float]:
+        """The lowest is to be asked: the least in flight and, among equals, who was not asked for the longest time."""
+        return self.in_flight, self._last_began
 
     def begin(self) -> float:
         """The time, for `end`."""
         self.in_flight += 1
-        return self._clock()
+        self._last_began = self._clock()
+        return self._last_began
 
     def end(self, began: float, *, answered: bool) -> None:
         self.in_flight -= 1

@@ -1,4 +1,4 @@
-"""Which address is asked: the one with the least in flight that is well, and another one when it refuses."""
+"""Which address is asked: the one with the least in flight that is well, in turns, and another one when it refuses."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ class Balancer:
         await asyncio.gather(*self._closing)
 
     def _choose(self, seconds: float, tried: Collection[Endpoint]) -> Endpoint:
-        candidates = sorted(self._untried(tried), key=lambda endpoint: endpoint.load.in_flight)
+        candidates = sorted(self._untried(tried), key=lambda endpoint: endpoint.load.rank)
         if not candidates:
             raise TritonUnavailableError("The model cannot be reached. Try again.")
         waits = [endpoint.load.expected_seconds() for endpoint in candidates]

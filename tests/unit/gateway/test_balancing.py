@@ -75,6 +75,16 @@ async def test_who_has_the_least_in_flight_is_asked() -> None:
         await asyncio.gather(*calls)
 
 
+async def test_who_has_as_little_in_flight_is_asked_in_turns() -> None:
+    fakes = FakeTriton(), FakeTriton(), FakeTriton()
+    async with AsyncExitStack() as servers:
+        addresses = [await servers.enter_async_context(serving(fake)) for fake in fakes]
+        async with balancing(*addresses) as balancer:
+            for _ in range(9):
+                await diagnose(balancer)
+    assert [len(fake.requests) for fake in fakes] == [3, 3, 3]
+
+
 async def test_what_one_had_in_flight_as_it_died_is_answered_by_the_other() -> None:
     dying, living = FakeTriton(), FakeTriton()
     async with AsyncExitStack() as grave, serving(living) as second:
