@@ -6,7 +6,6 @@ is the servers. The last line is one JSON object.
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import io
 import itertools
@@ -27,6 +26,7 @@ from tritonclient.grpc import service_pb2
 
 from cli.connection import LOCAL_USER, local_token
 from cli.sample import draw_sample
+from loadtest import arguments, ending
 from loadtest.http import HttpConnection, form, post
 from loadtest.own_stack import own_stack
 from loadtest.round_trips import RoundTrips, counted
@@ -35,6 +35,7 @@ from stack.ports import free_ports
 from stack.service import GatewayPart
 
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import AsyncIterator
 
     from stack.paths import StatePaths
@@ -52,10 +53,12 @@ Ask = Callable[[], Awaitable[None]]
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--pairs", type=int, default=400, help="requests of each kind at concurrency 1")
-    parser.add_argument("--seconds", type=float, default=4, help="a round at concurrency 8, and one of replays")
-    parser.add_argument("--rounds", type=int, default=5, help="the median of them counts")
+    parser = arguments.parser("loadtest.overhead", __doc__)
+    parser.add_argument("--pairs", type=arguments.whole, default=400, help="requests of each kind at concurrency 1")
+    parser.add_argument(
+        "--seconds", type=arguments.positive, default=4, help="a round at concurrency 8, and one of replays"
+    )
+    parser.add_argument("--rounds", type=arguments.whole, default=5, help="the median of them counts")
     options = parser.parse_args()
     with own_stack() as (paths, state):
         results = uvloop.run(measure(paths, state, options))
@@ -213,4 +216,4 @@ async def round_trips(client: Client, counter: RoundTrips) -> dict[str, int]:
 
 
 if __name__ == "__main__":
-    main()
+    ending.run(main)

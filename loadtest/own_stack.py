@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from loadtest.ending import undisturbed
 from stack import control
 from stack.paths import StatePaths
 
@@ -19,12 +20,14 @@ if TYPE_CHECKING:
 
 @contextmanager
 def own_stack() -> Iterator[tuple[StatePaths, State]]:
-    with tempfile.TemporaryDirectory(prefix="frond-loadtest-") as folder:
-        os.environ["FROND_STATE_DIR"] = folder  # where `local_token` looks for the key
-        Path(folder).chmod(0o755)  # PostgreSQL's user passes through
-        paths = StatePaths.default()
-        state = control.start_detached(paths, 0, lambda _: None)
-        try:
-            yield paths, state
-        finally:
+    """Of the main thread: signals wait until all of it is stopped."""
+    folder = tempfile.TemporaryDirectory(prefix="frond-loadtest-")
+    os.environ["FROND_STATE_DIR"] = folder.name  # where `local_token` looks for the key
+    Path(folder.name).chmod(0o755)  # PostgreSQL's user passes through
+    paths = StatePaths.default()
+    try:
+        yield paths, control.start_detached(paths, 0, lambda _: None)
+    finally:
+        with undisturbed():
             control.stop(paths)
+            folder.cleanup()

@@ -6,7 +6,6 @@ one JSON object: the gateway's throughput over Triton's own.
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import json
 import statistics
@@ -21,6 +20,7 @@ from tritonclient.grpc import service_pb2
 from tritonclient.utils import serialize_byte_tensor
 
 from cli.connection import LOCAL_USER, local_token
+from loadtest import arguments, ending
 from loadtest.http import HttpConnection, post
 from loadtest.overhead import CONCURRENCY, OK, SETTINGS, Ask, photo, rate
 from loadtest.own_stack import own_stack
@@ -29,6 +29,7 @@ from stack.ports import free_ports
 from stack.service import GatewayPart
 
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import AsyncIterator, Mapping
 
     from stack.paths import StatePaths
@@ -144,9 +145,9 @@ async def ratio(title: str, ask_triton: Ask, ask_gateway: Ask, options: argparse
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seconds", type=float, default=4, help="a round")
-    parser.add_argument("--rounds", type=int, default=5, help="the median of them counts")
+    parser = arguments.parser("loadtest.protocol", __doc__)
+    parser.add_argument("--seconds", type=arguments.positive, default=4, help="a round")
+    parser.add_argument("--rounds", type=arguments.whole, default=5, help="the median of them counts")
     options = parser.parse_args()
     with own_stack() as (paths, state):
         results = uvloop.run(measure(paths, state, options))
@@ -154,4 +155,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    ending.run(main)

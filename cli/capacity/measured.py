@@ -14,14 +14,20 @@ from cli.failure import Failure
 SHIPPED = Path(__file__).with_name("measured.json")
 
 Seconds = Annotated[float, Field(ge=0, le=3600)]
-Bytes = Annotated[float, Field(ge=0)]
+Bytes = Annotated[float, Field(ge=0, le=1e15)]
+MOST_BYTES = 2**20  # of a file: what is longer, or has no end, was not written by `make scale`
 
 
 class Measured(BaseModel):
     """camelCase in the file; what is unknown in it is refused."""
 
     model_config = ConfigDict(
-        alias_generator=to_camel, validate_by_name=True, validate_by_alias=True, extra="forbid", frozen=True
+        alias_generator=to_camel,
+        validate_by_name=True,
+        validate_by_alias=True,
+        extra="forbid",
+        frozen=True,
+        allow_inf_nan=False,
     )
 
 
@@ -42,7 +48,7 @@ class CpuSeconds(Measured):
 class Request(Measured):
     """One size of photo."""
 
-    megapixels: float = Field(gt=0)
+    megapixels: float = Field(gt=0, le=1000)
     photo_bytes: Bytes
     cpu_seconds: CpuSeconds
     alone_seconds: Seconds = Field(description="answer time with nothing else to do")
@@ -64,7 +70,7 @@ class Row(Measured):
     table_bytes: Bytes
     index_bytes: Bytes
     wal_bytes: Bytes
-    pages_written: float = Field(ge=0, description="of 8 KiB, by whomever, until the row is deleted")
+    pages_written: float = Field(ge=0, le=1e6, description="of 8 KiB, by whomever, until the row is deleted")
 
 
 class Measurements(Measured):
@@ -97,10 +103,16 @@ class Measurements(Measured):
         )
 
 
+def contents(path: Path) -> bytes:
+    """The beginning of the file, which is all of those that are meant."""
+    with path.open("rb") as opened:
+        return opened.read(MOST_BYTES)
+
+
 def read(path: Path = SHIPPED) -> Measurements:
     """Raises `Failure` where the file is none of `make scale`."""
     try:
-        return Measurements.model_validate_json(path.read_bytes())
+        return Measurements.model_validate_json(contents(path))
     except ValidationError as error:
         where = ".".join(str(part) for part in error.errors()[0]["loc"]) or "the file"
         raise Failure(

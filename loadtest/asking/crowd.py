@@ -43,6 +43,12 @@ class Habits:
         return self.duplicate_share / (1 - self.duplicate_share)
 
 
+def turns_per_second(rate: float, kinds: Mapping[str, float], habits: Habits) -> float:
+    """How many make so many requests: a turn of a kind with keys has a second one by chance."""
+    keyed = sum(weight for kind, weight in kinds.items() if kind != Tensors.name) / sum(kinds.values())
+    return rate / (1 + keyed * habits.chance_of_a_second)
+
+
 class Crowd:
     """All users of a process; used by one event loop."""
 

@@ -9,19 +9,26 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+import httpx2
 
 from cli.connection import local_token
+from loadtest.ending import RefusedError
+from stack.errors import StackError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 TOKEN_LIFETIME = timedelta(hours=2)
 RENEWED_BEFORE_SECONDS = 1800.0
+PROBE_SECONDS = 10.0
+REFUSALS = {401, 403}
 NAMESPACE = uuid.UUID("6f0a3f4e-2f0c-4d5a-9a53-0d8a2c1e7b11")
 
 
-class TargetError(Exception):
-    """What was said of the target is not enough to ask it."""
+class TargetError(RefusedError):
+    """The target cannot be asked: what was said of it is not enough, or nothing answers there."""
 
 
 @dataclass(slots=True)
@@ -60,7 +67,25 @@ class Target:
         url = environment.get("FROND_URL", "").rstrip("/")
         if not url:
             return None
+        if urlsplit(url).scheme not in {"http", "https"} or not urlsplit(url).hostname:
+            raise TargetError(f"FROND_URL is {url}, and no http://… or https://….")
         return cls(url, environment.get("FROND_GRPC") or None, Wallet(_tokens(environment)))
+
+    def probe(self) -> None:
+        """One request before the many; raises TargetError where nobody answers, or the token is refused."""
+        try:
+            token = self.wallet.token("probe")
+        except StackError as error:
+            raise TargetError(f"No token for {self.url}: give FROND_TOKEN or FROND_TOKENS_FILE.") from error
+        headers = {"Authorization": f"Bearer {token}"}
+        try:
+            status = httpx2.get(
+                f"{self.url}/v1/status", headers=headers, timeout=PROBE_SECONDS, trust_env=False
+            ).status_code
+        except (httpx2.HTTPError, httpx2.InvalidURL) as error:
+            raise TargetError(f"{self.url} does not answer: {error}.") from error
+        if status in REFUSALS:
+            raise TargetError(f"{self.url} refuses the token (HTTP {status}): FROND_TOKEN or FROND_TOKENS_FILE.")
 
     def environment(self) -> dict[str, str]:
         """What a process needs to ask the same target; tokens come from where these came from."""

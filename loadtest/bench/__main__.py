@@ -7,14 +7,13 @@ timed. The last line is one JSON object: requests/s by size and target.
 from __future__ import annotations
 
 import argparse
-import asyncio
 import json
-import signal
 import sys
 from typing import TYPE_CHECKING
 
 import uvloop
 
+from loadtest import arguments, ending
 from loadtest.bench import page, peers, tables
 from loadtest.bench.answers import WrongAnswerError
 from loadtest.bench.figures import TooShortError
@@ -23,7 +22,6 @@ from loadtest.bench.photos import SIZES
 from loadtest.bench.surroundings import describe
 from loadtest.bench.target import TargetError
 from loadtest.gpu.server import ServerError
-from stack.errors import StackError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,12 +34,10 @@ def main() -> int:
         return 2
     plan = Plan(options.targets, options.sizes, options.concurrency, options.seconds, options.rounds)
     try:
-        results = uvloop.run(_until_told_to_end(plan))
-    except (WrongAnswerError, TargetError, TooShortError, ServerError, StackError) as error:
+        results = uvloop.run(measure(plan, lambda line: print(line, file=sys.stderr, flush=True)))
+    except (WrongAnswerError, TargetError, TooShortError, ServerError) as error:
         print(error, file=sys.stderr)
         return 1
-    except (asyncio.CancelledError, KeyboardInterrupt):
-        return 1  # told to end, and everything has
     print(f"\n{tables.throughput(results)}\n\n{tables.latency(results)}\n")
     if options.publish:
         _publish(plan, results)
@@ -50,16 +46,14 @@ def main() -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="loadtest.bench", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = arguments.parser("loadtest.bench", __doc__)
     parser.add_argument(
         "--targets", type=_some_of((*TARGETS, *ON_DEMAND)), default=TARGETS, help=",".join((*TARGETS, *ON_DEMAND))
     )
     parser.add_argument("--sizes", type=_some_of(tuple(SIZES)), default=tuple(SIZES), help=",".join(SIZES))
-    parser.add_argument("--concurrency", type=int, default=8)
-    parser.add_argument("--seconds", type=float, default=4, help="a round, for each size and target")
-    parser.add_argument("--rounds", type=int, default=3, help="the median of them counts")
+    parser.add_argument("--concurrency", type=arguments.whole, default=8)
+    parser.add_argument("--seconds", type=arguments.positive, default=4, help="a round, for each size and target")
+    parser.add_argument("--rounds", type=arguments.whole, default=3, help="the median of them counts")
     parser.add_argument("--publish", action="store_true", help="write table and plot into docs/benchmarks.md")
     return parser
 
@@ -75,13 +69,6 @@ def _some_of(known: tuple[str, ...]) -> Callable[[str], tuple[str, ...]]:
     return names
 
 
-async def _until_told_to_end(plan: Plan) -> Results:
-    """SIGTERM ends the servers too, as Ctrl-C does."""
-    measuring = asyncio.ensure_future(measure(plan, lambda line: print(line, file=sys.stderr, flush=True)))
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, measuring.cancel)
-    return await measuring
-
-
 def _publish(plan: Plan, results: Results) -> None:
     from loadtest.bench import plot  # noqa: PLC0415  (matplotlib is there for `make bench`, not for every short run)
 
@@ -91,4 +78,4 @@ def _publish(plan: Plan, results: Results) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    ending.run(main)

@@ -13,6 +13,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+from loadtest import arguments, ending
 from loadtest.gpu import configuration, networks, photos, provider, report
 from loadtest.gpu.measurement import Plan, measure
 from loadtest.gpu.server import ServerError
@@ -45,20 +46,20 @@ def main() -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = arguments.parser("loadtest.gpu", __doc__)
     parser.add_argument("--provider", choices=(AUTO, *configuration.PROVIDERS), default=AUTO)
     parser.add_argument("--network", action="append", choices=list(networks.SIZES), help="again for several; all")
     parser.add_argument("--photos", action="append", choices=list(photos.SIZES), help="again for several; all")
     parser.add_argument("--concurrency", type=_numbers, default=(1, 8, 32, 64), help="1,8,32,64")
     parser.add_argument("--batch", type=_numbers, default=(1, 8, 32, 64), help="of bare ONNX Runtime: 1,8,32,64")
-    parser.add_argument("--seconds", type=float, default=5, help="for each figure")
+    parser.add_argument("--seconds", type=arguments.positive, default=5, help="for each figure")
     clients = max(1, len(os.sched_getaffinity(0)) // CORES_A_CLIENT)
-    parser.add_argument("--clients", type=int, default=clients, help="processes that ask Triton")
+    parser.add_argument("--clients", type=arguments.whole, default=clients, help="processes that ask Triton")
     parser.add_argument(
         "--engines", type=Path, default=ROOT / "build" / "tensorrt", help="where TensorRT keeps its own"
     )
     parser.add_argument("--set", action="append", type=_setting, default=[], metavar="NAME=VALUE", dest="settings")
-    parser.add_argument("--out", type=Path, help="the JSON as a file too")
+    parser.add_argument("--out", type=arguments.file, help="the JSON as a file too")
     return parser
 
 
@@ -110,4 +111,4 @@ def _say(text: str) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    ending.run(main)

@@ -40,10 +40,14 @@ Ask = Callable[[float], Coroutine[None, None, None]]
 
 @dataclass(slots=True)
 class Course:
-    """How it went: by how many seconds each request was late in leaving, and how many were in flight when."""
+    """How it went: by how many seconds each request was late in leaving, and how many were in flight when.
+
+    `is_cut_short`: it was told to end before all were asked and answered.
+    """
 
     lateness: list[float] = field(default_factory=list)
     in_flight: list[tuple[float, int]] = field(default_factory=list)
+    is_cut_short: bool = False
 
     def verdict(self) -> Verdict:
         """Whether it was the service that was measured."""
@@ -59,6 +63,7 @@ class Course:
 async def generate(schedule: Iterable[float], ask: Ask, lost: Callable[[str], None]) -> Course:
     """Ask at each moment of the schedule, which is in order; returns when all are answered or past every patience.
 
+    Cancelled it returns too, with what there was: a request that is cut off is no failure of the service.
     `lost` is told the code of each request of which `ask` will say nothing.
     """
     course, asked = Course(), set[asyncio.Task[None]]()
@@ -80,6 +85,8 @@ async def generate(schedule: Iterable[float], ask: Ask, lost: Callable[[str], No
             await asyncio.wait(asked, timeout=LAST_SECONDS)
         for _ in asked:
             lost(NO_ANSWER)
+    except asyncio.CancelledError:
+        course.is_cut_short = True
     finally:
         looking.cancel()
         for task in list(asked):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 from typing import TYPE_CHECKING, Any
 
 import matplotlib as mpl
@@ -16,6 +17,9 @@ INK, SOFT, LINE = "#1d2622", "#5d6a63", "#dfe3dc"
 # Told apart by people who see no red or green, too (Okabe and Ito 2008), darkened for thin lines on white.
 COLOURS = ("#2f7a53", "#cf8436", "#2b6ca3", "#a3476f", "#7a7a2a", "#5d6a63", "#8e5bb5", "#b0402f")
 WARNING = COLOURS[::-1]
+# Lines that lie on each other show through each other's gaps.
+DASHES: Any = ("-", (0, (4, 2)), (0, (1, 1.5)))
+BEHIND: Any = {"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1}
 STYLE: Any = {
     "font.size": 9,
     "font.family": "sans-serif",
@@ -37,7 +41,8 @@ def svg(plot: Plot) -> bytes:
         _lines(axes, plot)
         for name, value in plot.limits.items():
             axes.axhline(value, color=INK, linewidth=0.8, linestyle=(0, (3, 3)))
-            axes.annotate(name, (1, value), (-2, 2), ("axes fraction", "data"), "offset points", ha="right", color=INK)
+            where = ("axes fraction", "data"), "offset points"
+            axes.annotate(name, (1, value), (-2, 2), *where, ha="right", color=INK, bbox=BEHIND)
         _frame(axes, plot)
         drawn = io.BytesIO()
         figure.savefig(drawn, format="svg", transparent=True, metadata={"Date": None})
@@ -55,9 +60,9 @@ def _lines(axes: Any, plot: Plot) -> None:
             linewidth=0,
         )
     elif not plot.is_stacked:
-        for line in plot.lines:
+        for line, dashes in zip(plot.lines, itertools.cycle(DASHES), strict=False):
             marker = "." if len(line.at) < 3 else None
-            axes.plot(line.at, line.values, label=line.name, linewidth=1.4, marker=marker)
+            axes.plot(line.at, line.values, label=line.name, linewidth=1.4, linestyle=dashes, marker=marker)
 
 
 def _frame(axes: Any, plot: Plot) -> None:

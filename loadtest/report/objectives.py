@@ -18,19 +18,23 @@ WRONG_REPLAYS = frozenset({NOT_REPLAYED, OTHER_BYTES})
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """One objective: what it is, what is wanted, what was measured."""
+    """One objective: what it is, what is wanted, what was measured. `holds` None: that is not known."""
 
     objective: str
     wanted: str
     measured: str
-    holds: bool
+    holds: bool | None
+
+    @property
+    def mark(self) -> str:
+        return {True: "holds", False: "DOES NOT HOLD", None: "not known"}[self.holds]
 
 
 def judge(samples: Sequence[Sample]) -> list[Verdict]:
-    """Latencies of the requests that were answered, errors of all, replays; an empty run holds nothing."""
+    """Latencies of the requests that were answered, errors of all, replays if there are; an empty run holds nothing."""
     if not samples:
         return [Verdict("requests", "some", "none", holds=False)]
-    return [*_latencies(samples), errors(samples), _replays(samples)]
+    return [*_latencies(samples), errors(samples), *_replays(samples)]
 
 
 def percentile(seconds: Sequence[float], percent: float) -> float:
@@ -48,19 +52,20 @@ def _latencies(samples: Sequence[Sample]) -> list[Verdict]:
 
 
 def errors(samples: Sequence[Sample]) -> Verdict:
-    """Of some requests at least: the share that was not answered as it should be."""
+    """The share that was not answered as it should be."""
     failed = Counter(sample.code for sample in samples if not sample.is_ok)
-    share = failed.total() / len(samples)
+    share = failed.total() / max(1, len(samples))
     which = f" ({', '.join(f'{count:,} × {code}' for code, count in failed.most_common(3))})" if failed else ""
     measured = f"{share:.2%}: {failed.total():,} of {len(samples):,}{which}"
     return Verdict("errors", f"≤ {MAX_ERROR_SHARE:.1%}", measured, holds=share <= MAX_ERROR_SHARE)
 
 
-def _replays(samples: Sequence[Sample]) -> Verdict:
-    sent = [sample for sample in samples if sample.is_duplicate]
+def _replays(samples: Sequence[Sample]) -> list[Verdict]:
+    if not (sent := [sample for sample in samples if sample.is_duplicate]):
+        return []
     wrong = sum(sample.code in WRONG_REPLAYS for sample in sent)
-    measured = f"{len(sent) - wrong:,} of {len(sent):,}" if sent else "none was sent"
-    return Verdict("replays equal byte for byte", "all", measured, holds=wrong == 0)
+    measured = f"{len(sent) - wrong:,} of {len(sent):,}"
+    return [Verdict("replays equal byte for byte", "all", measured, holds=wrong == 0)]
 
 
 def duration(seconds: float) -> str:

@@ -32,19 +32,23 @@ table{border-collapse:collapse;width:100%;font-size:.9rem}
 th,td{padding:.35rem .8rem;text-align:right;vertical-align:top;border-bottom:1px solid var(--line)}
 tbody tr:last-child>*{border-bottom:0}thead th{font-size:.8rem;color:var(--soft)}
 th:first-child,.words td,.words th{text-align:left}tbody th{font-weight:500}
+@media(max-width:40rem){th,td{padding:.3rem .2rem}table{font-size:.75rem}thead th{font-size:.65rem}
+figure,.table{padding:.4rem}}
 code{font:.82em/1.4 ui-monospace,SFMono-Regular,Menlo,monospace;overflow-wrap:anywhere}
 """
+# The third state, «not known», is neither green nor red.
+MARKS = {True: ' class="holds">✓ holds', False: ' class="fails">✗ does not hold', None: ' class="soft">– not known'}
 
 
 def html(run: Run) -> str:
     """The whole page."""
-    verdict = "The objectives hold." if run.holds else "The objectives do not hold."
     when = datetime.fromtimestamp(run.started_at, UTC).strftime("%d %B %Y, %H:%M UTC")
     parts = [
         f"<h1>{escape(run.title)}</h1><p>{escape(run.what)}</p>",
         f'<p class="soft">{when}, {run.seconds:.0f} s against {escape(run.target)}</p>',
         f"<p><code>{escape(run.command)}</code></p>",
-        f'<p class="verdict {"holds" if run.holds else "fails"}">{verdict}</p>',
+        f'<p class="verdict {"holds" if run.holds else "fails"}">{escape(run.conclusion)}</p>',
+        f"<p>Judged: {escape(run.judged_are)}.</p>" if run.judged_are else "",
         _verdicts(run.all_verdicts()),
         *(_figure(plot) for plot in (*plots(run), run.load, *run.plots)),
         _table(rows(run)),
@@ -59,7 +63,7 @@ def html(run: Run) -> str:
 def _verdicts(verdicts: list[Verdict]) -> str:
     lines = "".join(
         f"<tr><th>{escape(each.objective)}</th><td>{escape(each.wanted)}</td><td>{escape(each.measured)}</td>"
-        f'<td class="{"holds" if each.holds else "fails"}">{"✓ holds" if each.holds else "✗ does not hold"}</td></tr>'
+        f"<td{MARKS[each.holds]}</td></tr>"
         for each in verdicts
     )
     head = "<thead><tr><th>objective</th><th>wanted</th><th>measured</th><th></th></tr></thead>"
@@ -74,7 +78,7 @@ def _figure(plot: Plot) -> str:
 
 
 def _table(found: list[Row]) -> str:
-    heads = ("requests", "", "answers/s", *(f"p{percent}" for percent in LATENCIES), "errors")
+    heads = ("kind", "requests", "answers/s", *(f"p{percent}" for percent in LATENCIES), "errors")
     head = "".join(f"<th>{name}</th>" for name in heads)
     body = "".join(_line(row) for row in found)
     return f'<div class="table"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from loadtest.ending import INTERRUPTED
 from loadtest.report.objectives import LATENCIES, Verdict, judge, percentile
 
 if TYPE_CHECKING:
@@ -37,7 +38,10 @@ class Plot:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """`samples`: all requests. `judged`: those that the objectives are for; None: all. `findings`: further JSON."""
+    """`samples`: all requests. `judged`: those that the objectives are for, in words `judged_are`; None: all.
+
+    `findings`: further JSON. `is_cut_short`: somebody ended it before its time; nothing is known then.
+    """
 
     title: str
     what: str
@@ -48,16 +52,33 @@ class Run:
     samples: Sequence[Sample]
     load: Plot
     judged: Sequence[Sample] | None = None
+    judged_are: str = ""
     verdicts: Sequence[Verdict] = ()
     findings: Mapping[str, Any] = field(default_factory=dict)
     plots: Sequence[Plot] = ()
+    is_cut_short: bool = False
 
     def all_verdicts(self) -> list[Verdict]:
-        return [*judge(self.samples if self.judged is None else self.judged), *self.verdicts]
+        found = [*judge(self.samples if self.judged is None else self.judged), *self.verdicts]
+        return [replace(verdict, holds=None) for verdict in found] if self.is_cut_short else found
 
     @property
     def holds(self) -> bool:
-        return all(verdict.holds for verdict in self.all_verdicts())
+        """As far as is known; what is not known is no failure, unless that is all."""
+        return not self.is_cut_short and all(verdict.holds is not False for verdict in self.all_verdicts())
+
+    @property
+    def conclusion(self) -> str:
+        if self.is_cut_short:
+            return f"Cut short after {self.seconds:.0f} s: no verdict."
+        if not self.holds:
+            return "The objectives do not hold."
+        unknown = ", ".join(verdict.objective for verdict in self.all_verdicts() if verdict.holds is None)
+        return f"The objectives hold as far as is known. Not known: {unknown}." if unknown else "The objectives hold."
+
+    @property
+    def exit_status(self) -> int:
+        return INTERRUPTED if self.is_cut_short else 0 if self.holds else 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ import json
 import math
 import os
 import platform
+import time
 from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -18,9 +19,16 @@ from loadtest.report.run import rows
 from loadtest.report.series import plots
 
 if TYPE_CHECKING:
-    from loadtest.report.run import Line, Plot, Run
+    from loadtest.report.run import Line, Plot, Row, Run
 
 REPORTS = Path("build/loadtest")
+
+
+def publish(run: Run, folder: Path) -> int:
+    """Into the folder and onto the terminal; the exit status of who ran it."""
+    write(run, folder)
+    tell(run, folder)
+    return run.exit_status
 
 
 def write(run: Run, folder: Path) -> None:
@@ -34,13 +42,17 @@ def tell(run: Run, folder: Path) -> None:
     """What it came to, for people at a terminal."""
     print(f"\n{run.title}: {run.what}")
     for row in rows(run):
-        times = ", ".join(f"p{percent} {duration(value)}" for percent, value in row.percentiles.items())
-        print(f"  {row.kind:28} {row.requests:7,} requests, {row.per_second:6.1f} answers/s, {times}")
-    print()
+        print(_told(row))
+    print(f"\nJudged: {run.judged_are}." if run.judged_are else "")
     for verdict in run.all_verdicts():
-        mark = "holds" if verdict.holds else "DOES NOT HOLD"
-        print(f"  {verdict.objective + ' ' + verdict.wanted:42} {verdict.measured:34} {mark}")
-    print(f"\nThe objectives {'hold' if run.holds else 'do NOT hold'}. {folder / 'report.html'}", flush=True)
+        print(f"  {verdict.objective + ' ' + verdict.wanted:42} {verdict.measured:34} {verdict.mark}")
+    print(f"\n{run.conclusion} {folder / 'report.html'}", flush=True)
+
+
+def _told(row: Row) -> str:
+    times = ", ".join(f"p{percent} {duration(value)}" for percent, value in row.percentiles.items())
+    errors = f", {sum(row.errors.values()):,} errors" if row.errors else ""
+    return f"  {row.kind:28} {row.requests:7,} requests, {row.per_second:6.1f} answers/s, {times}{errors}"
 
 
 def as_json(run: Run) -> dict[str, Any]:
@@ -52,6 +64,7 @@ def as_json(run: Run) -> dict[str, Any]:
         "startedAt": datetime.fromtimestamp(run.started_at, UTC).isoformat(timespec="seconds"),
         "seconds": round(run.seconds, 3),
         "machine": {"cpus": os.cpu_count(), "architecture": platform.machine(), "python": platform.python_version()},
+        "cutShort": run.is_cut_short,
         "holds": run.holds,
         "objectives": [asdict(verdict) for verdict in run.all_verdicts()],
         "requests": {
@@ -87,6 +100,11 @@ def _plain(value: Any) -> Any:
 
 def _number(value: float) -> float | None:
     return round(float(value), 4) if math.isfinite(value) else None
+
+
+def until(seconds: float) -> str:
+    """For who waits: how long, and when it is over."""
+    return f"for {seconds:g} s, until {time.strftime('%H:%M:%S', time.localtime(time.time() + seconds))}"
 
 
 def folder_of(name: str, named: Path | None) -> Path:

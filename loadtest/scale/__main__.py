@@ -6,21 +6,23 @@ figures that Frond ships. The last line is one JSON object.
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import platform
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import uvloop
 
 from cli.capacity.measured import SHIPPED, Measurements, read
-from loadtest import markdown
+from loadtest import arguments, ending, markdown
 from loadtest.own_stack import own_stack
 from loadtest.scale import page, parts
 from stack.paths import ROOT
+
+if TYPE_CHECKING:
+    import argparse
 
 PARTS = ("shapes", "requests", "check")
 PAGE = ROOT / "docs" / "capacity.md"
@@ -32,7 +34,6 @@ def main() -> None:
     with own_stack() as (paths, state):
         bench = parts.Bench(paths, state, options.seconds, options.cores, say)
         results = uvloop.run(measure(bench, options))
-    options.results.parent.mkdir(parents=True, exist_ok=True)
     options.results.write_text(json.dumps(results, indent=1))
     if "requests" in results:
         figures = measurements(results).model_dump_json(by_alias=True, indent=2) + "\n"
@@ -46,17 +47,14 @@ def main() -> None:
 
 
 def read_options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument(
-        "--seconds", type=float, default=5, help="for each figure; some take two or three times as long"
-    )
+    parser = arguments.parser("loadtest.scale", __doc__)
+    parser.add_argument("--seconds", type=arguments.positive, default=5, help="for each figure; some take longer")
     cores = len(os.sched_getaffinity(0))
     parser.add_argument("--cores", type=int, default=cores, choices=range(1, cores + 1), help="of the servers at most")
     parser.add_argument("--only", action="append", choices=PARTS, help="again for several; all. Results are kept")
-    parser.add_argument("--results", type=Path, default=ROOT / "build" / "scale-results.json", help="all that was seen")
-    parser.add_argument(
-        "--out", type=Path, default=ROOT / "build" / "scale.json", help="for `frond capacity --measured`"
-    )
+    results, out = ROOT / "build" / "scale-results.json", ROOT / "build" / "scale.json"
+    parser.add_argument("--results", type=arguments.file, default=str(results), help="all that was seen")
+    parser.add_argument("--out", type=arguments.file, default=str(out), help="for `frond capacity --measured`")
     parser.add_argument("--publish", action="store_true", help="into the documentation and the shipped figures")
     return parser.parse_args()
 
@@ -117,4 +115,4 @@ def say(text: str) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    ending.run(main)

@@ -29,12 +29,15 @@ def run_of(
     started_at: float,
     samples: Sequence[Sample],
     users: Sequence[tuple[float, int]],
+    is_cut_short: bool = False,
 ) -> Run:
     """`users`: how many there were, by seconds since the start."""
     findings: dict[str, Any] = {"scenario": plan.name, "users": plan.users}
     judged: Sequence[Sample] = [sample for sample in samples if sample.group != NOISY]
+    judged_are = "all users but the noisy one" if plan.scenario.noisy else ""
     verdicts: list[Verdict] = []
     if isinstance(shape, Ramp):
+        judged_are = "what was answered up to the knee; beyond it the service is overloaded, as is meant"
         judged = up_to_the_knee(judged, shape)
         verdicts.append(_knee(shape.knee))
         findings["steps"] = [asdict(step) for step in shape.steps]
@@ -59,8 +62,10 @@ def run_of(
         samples=samples,
         load=Plot("Users", "users", [Line("users", at, counts)]),
         judged=judged,
+        judged_are=judged_are,
         verdicts=verdicts,
         findings=findings,
+        is_cut_short=is_cut_short,
     )
 
 

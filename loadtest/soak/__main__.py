@@ -1,12 +1,12 @@
 """At 70 % of what a stack of its own can do, in an open loop, for long: `python -m loadtest.soak --minutes 30`.
 
 Measures the capacity first, in a closed loop (or takes `--rate`). Memory, open files, connections, shared memory and
-latency must not grow, Python processes of Triton must not die unanswered for. Exit status 0: so it was, 1: not.
+latency must not grow, Python processes of Triton must not die unanswered for. Exit status 0: so it was, 1: not,
+130: it was cut short.
 """
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import random
 import shlex
@@ -17,16 +17,18 @@ from typing import TYPE_CHECKING
 
 import uvloop
 
-from loadtest.asking.crowd import Habits, crowd
+from loadtest import arguments, ending
+from loadtest.asking.crowd import Habits, crowd, turns_per_second
 from loadtest.asking.options import WEIGHTS, add_options, own_target
 from loadtest.open_loop.arrivals import arrivals
 from loadtest.open_loop.generator import send
 from loadtest.report.objectives import Verdict, errors
 from loadtest.report.run import Run
-from loadtest.report.writing import folder_of, tell, write
-from loadtest.soak.watch import Watch, latency, plots, trends, verdict
+from loadtest.report.writing import folder_of, publish, until
+from loadtest.soak.watch import MIN_SECONDS, Watch, latency, plots, trends, verdict
 
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import Mapping, Sequence
 
     from loadtest.asking.answer import Sample
@@ -38,24 +40,27 @@ CAPACITY_SECONDS = 20.0
 SETTLING_SECONDS = 5.0
 
 
-def main(arguments: list[str] | None = None) -> int:
-    options = read_options(arguments)
+def main() -> int:
+    options = read_options()
+    if 60 * options.minutes < MIN_SECONDS:
+        print(f"Below {MIN_SECONDS / 60:g} minutes it only warms up: what grows will not be known.", flush=True)
     with own_target({}) as (target, paths, state):
         run = uvloop.run(soak(target, Watch(paths, state.database_url, options.look_seconds), options))
-    folder = folder_of("soak", options.out)
-    write(run, folder)
-    tell(run, folder)
-    return 0 if run.holds else 1
+    return publish(run, folder_of("soak", options.out))
 
 
-def read_options(arguments: list[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--minutes", type=float, default=30)
-    parser.add_argument("--rate", type=float, help="requests a second; else 70 %% of what is measured first")
-    parser.add_argument("--look-seconds", type=float, default=5, help="between two looks at the stack")
-    parser.add_argument("--duplicates", type=float, default=0.05, help="share of requests that are sent twice")
+def read_options() -> argparse.Namespace:
+    parser = arguments.parser("loadtest.soak", __doc__)
+    parser.add_argument("--minutes", type=arguments.positive, default=30)
+    parser.add_argument(
+        "--rate", type=arguments.positive, help="requests a second; else 70 %% of what is measured first"
+    )
+    parser.add_argument("--look-seconds", type=arguments.positive, default=5, help="between two looks at the stack")
+    parser.add_argument(
+        "--duplicates", type=arguments.second_sendings, default=0.05, help="share of requests that are second sendings"
+    )
     add_options(parser)
-    return parser.parse_args(arguments)
+    return parser.parse_args()
 
 
 async def soak(target: Target, watch: Watch, options: argparse.Namespace) -> Run:
@@ -64,15 +69,15 @@ async def soak(target: Target, watch: Watch, options: argparse.Namespace) -> Run
     habits = Habits((options.photo,), duplicate_share=options.duplicates)
     rate = options.rate or LOAD_SHARE * await capacity(target, habits, kinds)
     samples: list[Sample] = []
-    # A request that is sent twice is one arrival and two requests.
-    schedule = arrivals("poisson", rate * (1 - options.duplicates), seconds, random.Random())
-    print(f"{rate:.1f} requests/s for {options.minutes:g} minutes …", flush=True)
+    schedule = arrivals("poisson", turns_per_second(rate, kinds, habits), seconds, random.Random())
+    print(f"{rate:.1f} requests/s {until(seconds)} …", flush=True)
     async with crowd(target, habits, samples.append) as people:
         started_at, looking = time.time(), asyncio.create_task(watch.look())
         course = await send(people, schedule, kinds, 200, samples.append)
         looking.cancel()
         if isinstance(failure := (await asyncio.gather(looking, return_exceptions=True))[0], Exception):
             raise failure
+    seconds = time.time() - started_at if course.is_cut_short else seconds
     lines = [*watch.lines(), *latency(samples, started_at, seconds)]
     found = trends(lines, seconds)
     return Run(
@@ -87,6 +92,7 @@ async def soak(target: Target, watch: Watch, options: argparse.Namespace) -> Run
         verdicts=[course.verdict(), survived(watch, samples), *(verdict(name, each) for name, each in found.items())],
         findings={"rate": rate, "trends": {name: asdict(each) for name, each in found.items()}},
         plots=plots(watch.lines()),
+        is_cut_short=course.is_cut_short,
     )
 
 
@@ -118,4 +124,4 @@ async def capacity(target: Target, habits: Habits, kinds: Mapping[str, float]) -
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    ending.run(main)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 MEBIBYTE = 2**20
 # Caches fill, buffers find their size, idle connections stay for a minute; what grows without end does so after that.
 WARM_UP_SHARE, WARM_UP_SECONDS, LONGEST_WARM_UP_SHARE = 0.2, 120.0, 0.5
+# A shorter run is warm-up for the most part: what grows in it may well stop.
+MIN_SECONDS = WARM_UP_SECONDS / WARM_UP_SHARE
 # Growth that counts as none: a share of the level, or this much where the level is small.
 ALLOWED_SHARE = 0.05
 LATENCY_WINDOWS = 60
@@ -77,24 +80,26 @@ def scale(name: str) -> float:
 
 
 def trends(lines: list[Line], seconds: float) -> dict[str, Trend]:
-    """By the lines' names, without the time in which the stack warms up."""
+    """By the lines' names, without the time in which the stack warms up; not known of less than `MIN_SECONDS`."""
     found = {}
     warm_from = min(max(WARM_UP_SHARE * seconds, WARM_UP_SECONDS), LONGEST_WARM_UP_SHARE * seconds)
     for line in lines:
         kept = [(at, value) for at, value in zip(line.at, line.values, strict=True) if at >= warm_from]
         at, values = ([pair[0] for pair in kept], [pair[1] for pair in kept])
         level = trend(at, values, 0.0).level if kept else 0.0
-        found[line.name] = trend(at, values, max(ALLOWED[kind_of(line.name)], ALLOWED_SHARE * level))
+        seen = trend(at, values, max(ALLOWED[kind_of(line.name)], ALLOWED_SHARE * level))
+        found[line.name] = seen if seconds >= MIN_SECONDS else replace(seen, low=-math.inf, high=math.inf)
     return found
 
 
 def verdict(name: str, found: Trend) -> Verdict:
-    """`not known` is no failure: the run was too short to tell. It says so."""
+    """`not known` is no failure: the run was too short to tell."""
     unit = UNITS[kind_of(name)]
     digits = 3 if unit == "s" else 1
     grown = f"{found.change:+.{digits}f} ({found.low:+.{digits}f} to {found.high:+.{digits}f})"
     measured = f"{found.judgement}: {found.level:.{digits}f} {unit}, {grown}"
-    return Verdict(name, f"≤ {found.allowed:+.{digits}f} {unit}", measured, holds=found.judgement != "growing")
+    holds = {"flat": True, "growing": False, "not known": None}[found.judgement]
+    return Verdict(name, f"≤ {found.allowed:+.{digits}f} {unit}", measured, holds)
 
 
 def latency(samples: Sequence[Sample], started_at: float, seconds: float) -> list[Line]:

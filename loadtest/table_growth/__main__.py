@@ -6,20 +6,22 @@ A PostgreSQL of its own for each size, with the real schema. Ten million rows ta
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import json
 import sys
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cli.capacity.measured import SHIPPED, Row, read
-from loadtest import markdown
+from loadtest import arguments, ending, markdown
 from loadtest.table_growth import page, server
 from loadtest.table_growth.measurement import measure
 from loadtest.table_growth.rows import fill
 from stack.paths import ROOT
+
+if TYPE_CHECKING:
+    import argparse
 
 PAGE, PLOT = ROOT / "docs" / "capacity.md", ROOT / "docs" / "images" / "table-growth.svg"
 PAGE_BYTES, ROWS_A_PAGE = 8192, 4  # as the table's fillfactor leaves them (decision 0024)
@@ -42,7 +44,6 @@ def main() -> None:
                     asyncio.run(running.set_storage(options.set))
                     key = " ".join([str(rows), *options.set])
                     results[key] = asyncio.run(measure(running, rows, options.requests, expired, say))
-    options.results.parent.mkdir(parents=True, exist_ok=True)
     options.results.write_text(json.dumps(results, indent=1))
     if options.publish:
         publish(results)
@@ -72,13 +73,17 @@ def row(found: dict[str, Any]) -> Row:
 
 
 def read_options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rows", type=int, action="append", help="again for several sizes")
-    parser.add_argument("--requests", type=int, default=3000, help="new ones and replays at each size")
-    parser.add_argument("--expired", type=int, default=100_000, help="rows that a cleanup deletes")
-    parser.add_argument("--folder", type=Path, help="where the databases stay; a later run finds them filled")
+    parser = arguments.parser("loadtest.table_growth", __doc__)
+    parser.add_argument("--rows", type=arguments.whole, action="append", help="again for several sizes")
+    parser.add_argument("--requests", type=arguments.whole, default=3000, help="new ones and replays at each size")
+    parser.add_argument("--expired", type=arguments.whole, default=100_000, help="rows that a cleanup deletes")
+    parser.add_argument(
+        "--folder", type=arguments.folder, help="where the databases stay; a later run finds them filled"
+    )
     parser.add_argument("--only", choices=("fill", "measure"), help="one half of the work")
-    parser.add_argument("--results", type=Path, default=ROOT / "build" / "table-growth.json", help="all that was seen")
+    parser.add_argument(
+        "--results", type=arguments.file, default=f"{ROOT}/build/table-growth.json", help="all that was seen"
+    )
     parser.add_argument(
         "--set", action="append", default=[], metavar="NAME=VALUE", help="the table's storage, to try another"
     )
@@ -91,4 +96,4 @@ def say(text: str) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    ending.run(main)

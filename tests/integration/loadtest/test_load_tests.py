@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -94,13 +96,43 @@ def test_an_open_loop_sends_at_its_rate(target: Target, tmp_path: Path) -> None:
     assert errors(report) == {}
 
 
-def test_a_gateway_that_is_not_there_is_said_and_is_a_failure(tmp_path: Path) -> None:
-    (port,) = free_ports(1)
-    nobody = {"FROND_URL": f"http://127.0.0.1:{port}", "FROND_TOKEN": "none"}
-    loop = ("loadtest.open_loop", "--rate", "10", "--seconds", "1", "--kinds", "multipart", "--photo", "256px")
-    report, said = run(*loop, out=tmp_path, environment=nobody)
-    assert set(errors(report)) == {"no_connection"}
-    assert "The objectives do NOT hold." in said
+@pytest.mark.parametrize("tool", [("open_loop", "--rate", "5"), ("scenarios", "steady", "--users", "4")])
+def test_a_run_that_is_terminated_stops_its_stack_and_gives_no_verdict(tool: tuple[str, ...], tmp_path: Path) -> None:
+    out, temporary = tmp_path / "out", tmp_path / "tmp"
+    temporary.mkdir(mode=0o755)
+    tmp_path.chmod(0o755)  # PostgreSQL's user passes through
+    module, *rest = tool
+    command = [sys.executable, "-m", f"loadtest.{module}", *rest, "--seconds", "600", "--out", str(out)]
+    with subprocess.Popen(
+        command, cwd=ROOT, env={**os.environ, "TMPDIR": str(temporary)}, stdout=subprocess.PIPE, text=True
+    ) as running:
+        assert running.stdout
+        for line in running.stdout:
+            if " for 600 s" in line:
+                break
+        started = processes_in(temporary)
+        running.terminate()
+        said = running.stdout.read()
+    left = processes_in(temporary)
+    for process_id in left:
+        os.kill(process_id, signal.SIGKILL)
+    assert running.returncode == 130, said
+    assert "no verdict" in said
+    assert json.loads((out / "report.json").read_text())["cutShort"] is True
+    assert started
+    assert left == []
+    assert list(temporary.glob("frond-loadtest-*")) == []
+
+
+def processes_in(folder: Path) -> list[int]:
+    """Whose environment or arguments name it: the stack's, and locust's."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            named = (process / "environ").read_bytes() + (process / "cmdline").read_bytes()
+            if str(folder).encode() in named:
+                found.append(int(process.name))
+    return found
 
 
 def test_a_short_soak_watches_what_the_stack_holds(tmp_path: Path) -> None:

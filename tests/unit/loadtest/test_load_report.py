@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 if importlib.util.find_spec("matplotlib") is None:
     pytest.skip("matplotlib is not installed; `make .venv/loadtest` does it", allow_module_level=True)
 
+from loadtest.report.objectives import Verdict
 from loadtest.report.page import html
 from loadtest.report.series import plots, windows
 from loadtest.report.writing import as_json, tell, write
@@ -71,6 +72,31 @@ def test_a_number_that_json_has_none_for_is_null() -> None:
 def test_a_run_without_requests_is_reported_too() -> None:
     assert "The objectives do not hold." in html(run([]))
     assert plots(run([]))[2].note == "none"
+
+
+def test_a_run_that_was_cut_short_has_no_verdict() -> None:
+    short = run([sample()], seconds=5.0, is_cut_short=True)
+    assert short.exit_status == 130
+    assert {verdict.holds for verdict in short.all_verdicts()} == {None}
+    content = as_json(short)
+    assert (content["cutShort"], content["holds"]) == (True, False)
+    assert "Cut short after 5 s: no verdict." in html(short)
+    assert "✓ holds" not in html(short)
+
+
+def test_what_is_not_known_is_neither_good_nor_bad(capsys: pytest.CaptureFixture[str]) -> None:
+    some_known = run([sample()], verdicts=[Verdict("connections", "≤ +2", "not known: 3", holds=None)])
+    assert some_known.exit_status == 0
+    assert '<td class="soft">– not known</td>' in html(some_known)
+    tell(some_known, Path("out"))
+    assert "The objectives hold as far as is known. Not known: connections." in capsys.readouterr().out
+
+
+def test_who_is_judged_is_said_where_it_is_not_everybody(capsys: pytest.CaptureFixture[str]) -> None:
+    noisy = run([sample()], judged=[sample()], judged_are="all users but the noisy one")
+    tell(noisy, Path("out"))
+    assert "Judged: all users but the noisy one." in capsys.readouterr().out
+    assert "Judged: all users but the noisy one." in html(noisy)
 
 
 def test_the_terminal_hears_each_objective(capsys: pytest.CaptureFixture[str]) -> None:

@@ -52,6 +52,10 @@ def test_one_wrong_replay_in_a_million_is_too_many(code: str) -> None:
     assert broken(samples) == ["replays equal byte for byte"]
 
 
+def test_replays_that_nobody_sent_are_not_said_to_be_equal() -> None:
+    assert "replays equal byte for byte" not in [verdict.objective for verdict in judge([sample()])]
+
+
 def test_a_percentile_is_one_of_the_values() -> None:
     assert percentile([3.0, 1.0, 2.0, 4.0], 50) == 2.0
     assert percentile([1.0, 2.0], 99) == 2.0
@@ -85,4 +89,5 @@ def test_a_ramp_is_judged_up_to_its_knee() -> None:
     run = run_of(plan, shape=shape, target="here", started_at=STARTED_AT, samples=samples, users=[(0, 2), (20, 3)])
     assert isinstance(shape, Ramp)
     assert run.holds
+    assert "up to the knee" in run.judged_are
     assert run.findings["knee"]["users"] == 2

@@ -11,6 +11,7 @@ import time
 import pytest
 
 from loadtest.asking.answer import NOT_SENT
+from loadtest.asking.crowd import Habits, turns_per_second
 from loadtest.open_loop.arrivals import arrivals
 from loadtest.open_loop.generator import MAX_IN_FLIGHT, generate
 
@@ -65,6 +66,28 @@ async def test_who_is_sent_late_counts_from_the_moment_that_was_meant() -> None:
     assert [round(moment - meant[0], 6) for moment in meant] == [0.0, 0.01, 0.02]
     assert max(course.lateness) > 0.2
     assert not course.verdict().holds
+
+
+async def test_a_loop_that_is_told_to_end_says_so_and_blames_nobody_for_what_was_in_flight() -> None:
+    asked = asyncio.Event()
+
+    async def ask(_: float) -> None:
+        asked.set()
+        await asyncio.Event().wait()
+
+    generating = asyncio.create_task(generate([0.0, 3600.0], ask, no_loss))
+    await asked.wait()
+    generating.cancel()
+    course = await generating
+    assert course.is_cut_short
+
+
+@pytest.mark.parametrize(
+    ("kinds", "turns"), [({"grpc": 1.0}, 20.0), ({"sdk": 1.0}, 16.0), ({"sdk": 4.0, "grpc": 1.0}, 20 / 1.2)]
+)
+def test_second_sendings_are_part_of_the_rate(kinds: dict[str, float], turns: float) -> None:
+    found = turns_per_second(20, kinds, Habits(duplicate_share=0.2))
+    assert found == pytest.approx(turns)
 
 
 async def test_more_than_can_be_in_flight_are_counted_as_not_sent() -> None:

@@ -11,7 +11,7 @@ import pytest
 from loadtest.report.run import Line
 from loadtest.soak.readings import open_files, private_bytes
 from loadtest.soak.trend import trend
-from loadtest.soak.watch import kind_of, trends, verdict
+from loadtest.soak.watch import MIN_SECONDS, kind_of, trends, verdict
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -78,8 +78,14 @@ def test_a_quantity_that_grows_is_a_failure_and_one_that_nobody_knows_is_said() 
     grown = trends([Line("connections", AT, [at / 10 for at in AT])], 600)["connections"]
     assert not verdict("connections", grown).holds
     unknown = verdict("connections", trend([], [], 1))
-    assert unknown.holds
+    assert unknown.holds is None
     assert "not known" in unknown.measured
+
+
+def test_what_grows_while_the_stack_warms_up_is_not_known() -> None:
+    growing = [Line("open files of gateway", AT, [35 + at for at in AT])]
+    assert trends(growing, MIN_SECONDS)["open files of gateway"].judgement == "growing"
+    assert trends(growing, MIN_SECONDS - 1)["open files of gateway"].judgement == "not known"
 
 
 def test_a_process_has_memory_and_open_files_until_it_ends() -> None:
