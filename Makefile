@@ -4,12 +4,19 @@ PYTHON ?= $(shell for python in python3 python3.12 python3.11; do \
 PHOTO ?=
 ONCE ?=
 GPU ?=
+ENGINE ?= docker
+GATEWAY_BASE ?= $(shell sed -n 's/^ARG BASE=//p' Dockerfile.gateway)
+TRITON_BASE ?= $(shell sed -n 's/^ARG BASE=//p' Dockerfile.triton)
+BUILD ?=
+SBOM ?= build/sbom
 BENCH ?=
 SCENARIO ?= steady
 SECONDS ?=
 PROCESSES ?=
 WEB ?=
 MINUTES ?= 30
+REPOSITORY ?=
+SITE ?= build/site
 DATA ?= ../shared/data
 
 BIN := .venv/bin
@@ -18,11 +25,14 @@ PIP := -m pip install --quiet --quiet --disable-pip-version-check --no-input --r
 # Triton's Python stub needs NumPy 1.26, which has no wheels for later ones.
 PYTHON_FITS := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 12))
 
-.PHONY: demo test fuzz check format typescript preprocess-copy train bench bench-gpu scale overhead loadtest soak clean
+.PHONY: demo help test fuzz check format typescript preprocess-copy train bench bench-gpu scale overhead loadtest soak images sbom monitoring cluster compose-secrets docs clean
 .DEFAULT_GOAL := demo
 
 demo: .venv/local  ## diagnose PHOTO (or a drawn sample), then serve until Ctrl-C; ONCE=1 stops instead
 	@$(BIN)/frond demo $(if $(PHOTO),"$(PHOTO)") $(if $(ONCE),--once)
+
+help:  ## this list
+	@sed -n 's/^\([a-z-]*\):.*  ## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 17
 
 test: .venv/test  ## every test that this machine can run; it says what it leaves out
 	@$(BIN)/python -m pytest
@@ -38,7 +48,7 @@ check: .venv/test  ## what a reviewer would otherwise have to say
 	@MYPYPATH=model_repository/diagnose/1 $(BIN)/mypy model_repository/diagnose/1/*.py
 	@MYPYPATH=loadtest/peers:loadtest/peers/triton/photo/1 $(BIN)/mypy loadtest/peers/*.py loadtest/peers/triton/photo/1/*.py
 
-format: .venv/test
+format: .venv/test  ## what a program can mend of it
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
@@ -68,19 +78,51 @@ scale: .venv/loadtest  ## what a request costs here, throughput by shape, and th
 overhead: .venv/local  ## what the gateway costs beside `diagnose` driven directly; replays; round trips
 	@$(BIN)/python -m loadtest.overhead
 
-loadtest: .venv/loadtest  ## SCENARIO=steady with locust; SECONDS=…, PROCESSES=…, WEB=1 for its page; docs/guides/load-testing.md
+loadtest: .venv/loadtest  ## SCENARIO=steady with locust; SECONDS=… (of a ramp, each step), PROCESSES=…, WEB=1 for its page; docs/guides/load-testing.md
 	@$(BIN)/python -m loadtest.scenarios $(SCENARIO) $(if $(SECONDS),--seconds $(SECONDS)) \
 		$(if $(PROCESSES),--processes $(PROCESSES)) $(if $(WEB),--web)
 
-soak: .venv/loadtest  ## MINUTES=30 at 70 % of capacity: does anything grow, does anything break?
+soak: .venv/loadtest  ## MINUTES=30 (10 at least) at 70 % of capacity: does anything grow, does anything break?
 	@$(BIN)/python -m loadtest.soak --minutes $(MINUTES)
 
 bench-gpu: .venv-gpu/ready  ## three networks on one GPU: held to the CPU's answers, and timed; docs/gpu.md
 	@.venv-gpu/bin/python -m loadtest.gpu $(GPU)
 
+images: VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
+images:  ## frond-gateway and frond-triton, with the container engine ENGINE, on GATEWAY_BASE and TRITON_BASE
+	@for image in "gateway $(GATEWAY_BASE)" "triton $(TRITON_BASE)"; do name=$${image%% *}; base=$${image#* }; \
+		case $$base in *@sha256:*) ;; *) \
+			echo "frond-$$name is built on $$base, whatever that is today: nobody has reviewed it. Name its digest:" \
+				"make images $$(echo $$name | tr a-z A-Z)_BASE=$$base@sha256:… (docs/guides/images.md)" >&2;; esac; \
+		SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct) $(ENGINE) build --file Dockerfile.$$name --tag frond-$$name:$(VERSION) \
+			--build-arg BASE=$$base --build-arg VERSION=$(VERSION) --build-arg REVISION=$$(git rev-parse HEAD) $(BUILD) . \
+			|| exit 1; done
+
+sbom: .venv/test  ## bills of materials (CycloneDX) of the Python packages in each image
+	@mkdir -p $(SBOM)
+	@for image in gateway:gateway triton:serving; do \
+		PYTHONWARNINGS=ignore $(BIN)/cyclonedx-py requirements requirements/$${image#*:}.txt --pyproject pyproject.toml \
+			--output-reproducible --output-file $(SBOM)/frond-$${image%:*}.cdx.json || exit 1; done
+
+monitoring: .venv/test  ## dashboards, and the rules for the Prometheus operator, anew from deploy/monitoring
+	@$(BIN)/python -m deploy.monitoring.generate
+
+cluster: .venv/test  ## 2 gateways and 3 Tritons as deploy/ has them, rolled in turns under load, to be watched; needs root
+	@$(BIN)/python -m tests.cluster
+
+compose-secrets: .venv/local  ## what compose.yaml mounts, in .compose/; once
+	@$(BIN)/python -m stack.compose
+
+docs: .venv-docs/ready docs/site/node_modules  ## docs/ as a site, in SITE; REPOSITORY=https://…/blob/main leads its links to the sources
+	@rm -rf $(SITE)
+	@.venv-docs/bin/sphinx-build --quiet --fail-on-warning --builder dirhtml --fresh-env --doctree-dir $(SITE).doctrees \
+		--define repository=$(REPOSITORY) --conf-dir docs/site docs $(SITE)
+	@echo "$(SITE) is the site; to look at it: $(PYTHON) -m http.server --directory $(SITE)"
+
 clean:  ## everything that was made here; the added models and the local database too
 	@if [ -x $(BIN)/frond ]; then $(BIN)/frond down; fi
-	@rm -rf .venv .venv-gpu .venv-peers .venv-training .frond build client/build client/typescript/node_modules client/src/*.egg-info *.egg-info
+	@rm -rf .venv .venv-docs .venv-gpu .venv-peers .venv-training .frond build client/build client/src/*.egg-info *.egg-info
+	@rm -rf client/typescript/node_modules docs/site/node_modules
 	@rm -rf .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
@@ -109,6 +151,15 @@ clean:  ## everything that was made here; the added models and the local databas
 .venv-peers/ready: requirements/peers.txt
 	@"$(PYTHON)" -m venv .venv-peers
 	@.venv-peers/bin/python $(PIP) -r requirements/peers.txt
+	@touch $@
+
+.venv-docs/ready: requirements/docs.txt
+	@"$(PYTHON)" -m venv .venv-docs
+	@.venv-docs/bin/python $(PIP) -r requirements/docs.txt
+	@touch $@
+
+docs/site/node_modules: docs/site/package.json
+	@npm --prefix docs/site install --no-package-lock --no-audit --no-fund --ignore-scripts --loglevel=error
 	@touch $@
 
 # The compiler alone, which needs no other package: its exact version in package.json says all that a lock would.

@@ -21,7 +21,9 @@ COMMANDS = {
     "doctor": "cli.doctor:doctor",
     "diagnose": "cli.diagnose:diagnose",
     "model": "cli.model:app",
+    "dashboard": "cli.dashboard.command:dashboard",
     "capacity": "cli.capacity.command:capacity",
+    "trace": "cli.trace.command:trace",
     "token": "cli.token:token",
 }
 

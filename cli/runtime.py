@@ -51,6 +51,8 @@ def announce(progress: Progress, state: State, seconds: float, how_to_stop: str)
     progress.say(f"  documentation   {state.gateway_url}/docs")
     progress.say(f"  Triton          gRPC {state.triton_grpc}, HTTP {state.triton_http}")
     progress.say(f"  metrics         http://{state.gateway_metrics}/metrics, http://{state.triton_metrics}/metrics")
+    if state.otlp_endpoint:
+        progress.say(f"  traces          to {state.otlp_endpoint}; `frond trace` shows one")
     progress.say(f"  logs            {StatePaths.default().logs}")
 
 

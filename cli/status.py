@@ -137,9 +137,9 @@ def _print(report: dict[str, Any]) -> None:
             console.print(f"\n{part['name']}: {part['note']}", style="yellow", markup=False)
     if report["protocol"]:
         grpc = report["protocol"]["grpc"] or "not served (FROND_GRPC_PORT)"
-        console.print(f"\nOpen Inference Protocol: HTTP {report['protocol']['http']}, gRPC {grpc}")
+        console.print(f"\nOpen Inference Protocol: HTTP {report['protocol']['http']}, gRPC {grpc}", soft_wrap=True)
     if report["metricsUrls"]:
-        console.print(f"metrics: {', '.join(report['metricsUrls'])}")
+        console.print(f"metrics: {', '.join(report['metricsUrls'])}", soft_wrap=True)
     console.print(
         f"\nFrond is {report['state']}; active release: {report['activeRelease']}; "
         f"memory: {report['memoryBytes'] / 2**20:.0f} MiB"

@@ -17,7 +17,7 @@ from gateway.app import create_app
 from gateway.auth.keys import KeySetError
 from gateway.connection import Connection
 from gateway.health.service import Lifecycle
-from gateway.settings import SecretError, Settings
+from gateway.settings import SecretError, Settings, reason
 
 if TYPE_CHECKING:
     import socket
@@ -84,7 +84,7 @@ def main() -> None:
     try:
         settings = Settings()
     except ValidationError as error:
-        sys.exit(f"The gateway's settings are wrong. {error}")
+        sys.exit(f"The gateway's settings are wrong. {reason(error)}")
     lifecycle = Lifecycle()
     config = uvicorn.Config(
         StartReport(create_app(settings, lifecycle)),

@@ -14,6 +14,9 @@ from gateway.announcements import open_announcements
 from gateway.auth.issuer import open_issuer_keys
 from gateway.auth.keys import FileKeySet, NoKeySet
 from gateway.auth.service import TokenVerifier
+from gateway.canary.diagnoser import CanaryDiagnoser
+from gateway.canary.service import CanaryTrial, running
+from gateway.canary.store import PostgresTrials
 from gateway.card.routes import router as card_router
 from gateway.card.store import RepositoryCards
 from gateway.cleanup.service import CleanupService, cleaning
@@ -111,7 +114,8 @@ async def open_parts(settings: Settings, lifecycle: Lifecycle) -> AsyncIterator[
         database = await stack.enter_async_context(
             open_database(database_url, metrics.outage("database", "PostgreSQL"))
         )
-        announcements = await stack.enter_async_context(open_announcements(database_url))
+        listen_url = (settings.database_listen_url or settings.database_url).get_secret_value()
+        announcements = await stack.enter_async_context(open_announcements(listen_url, database))
         limit = RateLimit.per_minute(settings.rate_limit_burst, settings.rate_limit_per_minute)
         inference = await stack.enter_async_context(open_inference(settings, metrics))
         storage = await stack.enter_async_context(open_storage(settings))
@@ -123,6 +127,12 @@ async def open_parts(settings: Settings, lifecycle: Lifecycle) -> AsyncIterator[
             rows = PostgresExpiredRows(database)
             cleanup = CleanupService(rows, photos, metrics, settings.cleanup_seconds, retention_seconds)
             await stack.enter_async_context(cleaning(cleanup))
+        diagnoser = inference.diagnoser
+        cards = RepositoryCards(settings.model_repository)
+        if settings.canary_version is not None:
+            cards.warn_unless_named(settings.canary_version, "FROND_CANARY_VERSION")
+            trial = CanaryTrial(settings.canary_version, settings.canary_share, PostgresTrials(database), metrics)
+            diagnoser = CanaryDiagnoser(diagnoser, await stack.enter_async_context(running(trial)))
         window = await stack.enter_async_context(open_window(lambda: read(metrics)))
         probes: dict[str, Probe] = {
             "database": DatabaseProbe(database),
@@ -135,16 +145,14 @@ async def open_parts(settings: Settings, lifecycle: Lifecycle) -> AsyncIterator[
         parts = Parts(
             verifier=verifier,
             unauthenticated=UnauthenticatedCap(settings.unauthenticated_per_second, metrics.unauthenticated_refused),
-            diagnoses=DiagnosisService(
-                PostgresStore(database, limit), announcements, uploads, inference.diagnoser, metrics
-            ),
+            diagnoses=DiagnosisService(PostgresStore(database, limit), announcements, uploads, diagnoser, metrics),
             uploads=uploads,
             storage=storage,
             readiness=readiness,
             protocol=ProtocolService(inference.promoted, limits, readiness, settings.protocol_models, metrics),
             status=StatusService(window, inference),
             telemetry=TelemetryService(metrics, UserRate(BURST, PER_MINUTE)),
-            cards=RepositoryCards(settings.model_repository),
+            cards=cards,
             memory=Memory(settings.max_held_bytes, metrics.held_bytes),
             metrics=metrics,
             tracing=tracing,

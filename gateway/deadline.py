@@ -42,6 +42,9 @@ class Deadline:
         """Give or take what others' clocks do."""
         return self.at - time.monotonic() <= SLACK_SECONDS
 
+    def has(self, seconds: float) -> bool:
+        return self.at - time.monotonic() >= seconds
+
     def remaining(self) -> float:
         """Seconds left; raises `DeadlineError` when there are none."""
         seconds = self.at - time.monotonic()

@@ -110,6 +110,7 @@ OF_PATHS = {
     ),
     "/v1/status": NO_BODY,
     "/health/live": PROBE,
+    "/health/serving": PROBE,
     "/health/ready": PROBE,
 }
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import asyncpg
 from pydantic import ValidationError
 
-from gateway.settings import MigrationSettings
+from gateway.settings import MigrationSettings, reason
 
 MIGRATIONS = Path(__file__).parents[1] / "migrations"
 FILE_NAME = re.compile(r"(\d{4})_(\w+)\.sql")
@@ -110,7 +110,7 @@ def main() -> None:
         url = MigrationSettings().migration_database_url.get_secret_value()
         applied = asyncio.run(migrate(url, read_migrations()))
     except (MigrationError, ValidationError, OSError, asyncpg.PostgresError) as error:
-        sys.exit(f"The migrations were not applied: {error}")
+        sys.exit(f"The migrations were not applied: {reason(error)}")
     for migration in applied:
         print(f"applied {migration.version:04} {migration.name}")
     if not applied:

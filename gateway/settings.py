@@ -14,6 +14,7 @@ from pydantic import (
     FilePath,
     SecretStr,
     StringConstraints,
+    ValidationError,
     model_validator,
 )
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -31,6 +32,24 @@ ModelName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]{1,200}$")
 Addresses = Annotated[tuple[Address, ...], NoDecode, BeforeValidator(split_at_commas)]
 Origins = Annotated[tuple[Origin, ...], NoDecode, BeforeValidator(split_at_commas)]
 ModelNames = Annotated[tuple[ModelName, ...], NoDecode, BeforeValidator(split_at_commas)]
+
+
+def variable(name: str) -> str:
+    """The environment's name of a setting."""
+    return f"FROND_{name.upper()}"
+
+
+def reason(error: Exception) -> str:
+    """What an operator reads: of settings, all that is wrong, by the names that he gave them; never a value."""
+    if not isinstance(error, ValidationError):
+        return str(error)
+    return "; ".join(told(tuple(map(str, each["loc"])), each["type"], each["msg"]) for each in error.errors())
+
+
+def told(place: tuple[str, ...], kind: str, message: str) -> str:
+    """`place` is empty where settings do not fit together; they are named in the message then."""
+    words = "not set" if kind == "missing" else message.removeprefix("Value error, ")
+    return f"{variable(place[0])}: {words}" if place else words
 
 
 class Storage(StrEnum):
@@ -73,6 +92,11 @@ class Settings(BaseSettings):
     )
 
     database_url: SecretStr = Field(description="PostgreSQL, as the login role frond_gateway")
+    database_url_file: FilePath | None = Field(None, description="file that holds the URL; instead of it")
+    database_listen_url: SecretStr | None = Field(
+        None, description="the same past a pooler that passes no announcements on; unset: the same"
+    )
+    database_listen_url_file: FilePath | None = Field(None, description="file that holds that URL; instead of it")
 
     triton_grpc: Addresses = Field(
         ("127.0.0.1:8001",),
@@ -84,6 +108,13 @@ class Settings(BaseSettings):
     )
     degraded_triton_grpc: Addresses = Field(
         (), description="Triton of the degraded release, like `triton_grpc`; unset: the same"
+    )
+
+    canary_version: str | None = Field(
+        None, min_length=1, max_length=200, description="release that is tried on a share of the photos; unset: none is"
+    )
+    canary_share: float = Field(
+        0.05, gt=0, le=0.5, description="that share; a canary that does worse gets none, whatever stands here"
     )
 
     model_repository: DirectoryPath | None = Field(
@@ -141,19 +172,24 @@ class Settings(BaseSettings):
         description="after SIGTERM, how long to serve on while load balancers see that it is not ready",
     )
 
+    @model_validator(mode="before")
+    @classmethod
+    def read_database_urls(cls, values: dict[str, Any]) -> dict[str, Any]:
+        return with_content_of_file(with_content_of_file(values, "database_url"), "database_listen_url")
+
     @model_validator(mode="after")
     def require_keys(self) -> Self:
         if self.jwks_file is not None and self.jwks_url is not None:
-            raise ValueError("jwks_file and jwks_url are both set; one of them holds the issuer's keys")
+            raise ValueError("FROND_JWKS_FILE and FROND_JWKS_URL are both set; one of them holds the issuer's keys")
         if self.jwks_file is None and self.jwks_url is None and self.jwt_secret_file is None:
-            raise ValueError("one of jwks_file, jwks_url and jwt_secret_file must be set")
+            raise ValueError("one of FROND_JWKS_FILE, FROND_JWKS_URL and FROND_JWT_SECRET_FILE must be set")
         return self
 
     @model_validator(mode="after")
     def require_storage(self) -> Self:
         missing = [name for name in STORAGE_NEEDS[self.storage] if getattr(self, name) is None]
         if missing:
-            raise ValueError(f"storage {self.storage} needs {', '.join(missing)}")
+            raise ValueError(f"FROND_STORAGE={self.storage} needs {', '.join(map(variable, missing))}")
         return self
 
 
@@ -163,6 +199,42 @@ class MigrationSettings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="FROND_", extra="forbid", frozen=True, hide_input_in_errors=True)
 
     migration_database_url: SecretStr = Field(description="PostgreSQL, as the role that shall own the tables")
+    migration_database_url_file: FilePath | None = Field(None, description="file that holds the URL; instead of it")
+
+    @model_validator(mode="before")
+    @classmethod
+    def read_database_url(cls, values: dict[str, Any]) -> dict[str, Any]:
+        return with_content_of_file(values, "migration_database_url")
+
+
+def with_content_of_file(values: dict[str, Any], name: str) -> dict[str, Any]:
+    """The secret `name` from the file that `name`_file names, if one does. Raises ValueError when both are given."""
+    file = values.get(f"{name}_file")
+    if file is None:
+        return values
+    if name in values:
+        raise ValueError(f"{variable(name)} and {variable(name)}_FILE are both set; one of them holds the secret")
+    try:
+        return {**values, name: Path(file).read_text().strip()}
+    except OSError as error:
+        raise ValueError(f"{variable(name)}_FILE cannot be read: {error.strerror}") from error
+
+
+class RepositorySettings(BaseSettings):
+    """What `python -m gateway.repository` needs."""
+
+    model_config = SettingsConfigDict(env_prefix="FROND_", extra="forbid", frozen=True, hide_input_in_errors=True)
+
+    models_url: AnyHttpUrl = Field(
+        description="S3 URL of the repository's folder, path-style: its `SHA256SUMS` lies there"
+    )
+    models_sha256: str = Field(
+        pattern=r"^[0-9a-f]{64}$", description="SHA-256 of that list, which names every file's: exactly one repository"
+    )
+    models_region: str = Field("us-east-1", min_length=1, description="region that signatures name")
+    models_folder: DirectoryPath = Field(description="where to put it")
+    models_access_key_id_file: FilePath = Field(description="id of an access key that may read it")
+    models_secret_access_key_file: FilePath = Field(description="secret of that access key")
 
 
 class SecretError(ValueError):

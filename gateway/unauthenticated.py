@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 BURST_SECONDS = 2  # an app's start brings a few requests with an old token at once
 # Probes have no token and must not be refused for others' sake. A page of the console loads a dozen files without one:
 # they lie in memory, and to refuse one costs as much as to send it.
-FREE = re.compile(r"(/v2)?/health/(live|ready)|/|/model|/status|/console/[^/]+")
+FREE = re.compile(r"(/v2)?/health/(live|ready)|/health/serving|/|/model|/status|/console/[^/]+")
 
 
 class UnauthenticatedCap:

@@ -34,10 +34,17 @@ class TritonPart(Part):
     name = "triton"
     stop_seconds = 8.0  # its own limit for running requests is 5 s
 
-    def __init__(self, paths: StatePaths, addresses: triton.Addresses, hang_seconds: float = HANG_SECONDS) -> None:
+    def __init__(
+        self,
+        paths: StatePaths,
+        addresses: triton.Addresses,
+        hang_seconds: float = HANG_SECONDS,
+        traces_url: str | None = None,
+    ) -> None:
         self.address = addresses.grpc
         self._hang_seconds = hang_seconds
         self._paths = paths
+        self._traces_url = traces_url
         self._addresses = addresses
         self._dead_stubs: set[int] = set()
         self._last_inference = 0.0
@@ -59,7 +66,13 @@ class TritonPart(Part):
 
     def command(self) -> Command:
         paths = self._paths
-        return triton.serve_command(paths.model_repository, paths.backends, self._addresses, paths.shared_memory_prefix)
+        return triton.serve_command(
+            paths.model_repository,
+            paths.backends,
+            self._addresses,
+            paths.shared_memory_prefix,
+            traces_url=self._traces_url,
+        )
 
     async def look(self) -> Health:
         try:

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import os
 
-from stack import guardian, keys, leftovers, lock, logs, model_repository, triton
+from stack import guardian, keys, leftovers, lock, logs, model_repository, traces, triton
 from stack.children import Children
 from stack.database import DatabasePart
 from stack.errors import PortTakenError, StackError
@@ -89,6 +89,8 @@ def local_stack(paths: StatePaths, port: int, children: Children, on_status: OnS
     password = keys.secret(paths, "gateway-database-password")
     database = DatabasePart(paths.postgres, database_port, paths.log("postgres"), children, password)
     gateway = GatewayPart(paths, port, metrics_port, database.database_url, addresses.grpc)
+    otlp_endpoint = os.environ.get("FROND_OTLP_ENDPOINT")
+    traces_url = traces.url_below(otlp_endpoint) if otlp_endpoint else None
     state = State(
         supervisor_pid=os.getpid(),
         gateway_url=gateway.url,
@@ -99,8 +101,10 @@ def local_stack(paths: StatePaths, port: int, children: Children, on_status: OnS
         database_url=database.database_url,
         triton_control=addresses.grpc_control,
         gateway_grpc=gateway.grpc,
+        otlp_endpoint=otlp_endpoint,
     )
-    return Supervisor(paths, state, (database, TritonPart(paths, addresses), gateway), children, on_status)
+    parts = (database, TritonPart(paths, addresses, traces_url=traces_url), gateway)
+    return Supervisor(paths, state, parts, children, on_status)
 
 
 def gateway_port(wanted: int) -> int:

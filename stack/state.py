@@ -24,6 +24,7 @@ class State:
     """The addresses of a running stack: URLs, and host:port. `database_url` is the gateway's own login.
 
     `triton_control` is the gRPC metadata of those who may change Triton. `gateway_grpc`: None where it is not served.
+    `otlp_endpoint`: of the collector that gets the traces.
     """
 
     supervisor_pid: int
@@ -35,6 +36,7 @@ class State:
     database_url: str
     triton_control: dict[str, str] = field(default_factory=dict, repr=False)
     gateway_grpc: str | None = None
+    otlp_endpoint: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

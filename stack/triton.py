@@ -92,9 +92,14 @@ def serve_command(
     backends: Path,
     addresses: Addresses,
     shared_memory_prefix: str,
+    *,
     env: Mapping[str, str] | None = None,
+    traces_url: str | None = None,
 ) -> Command:
-    """tritonserver over `repository`, all models loaded; loading and unloading is by its control protocol."""
+    """tritonserver over `repository`, all models loaded; loading and unloading is by its control protocol.
+
+    `traces_url`: of the collector that gets the spans of traced calls (OTLP over HTTP).
+    """
     libraries = [str(wheel().parents[1] / "nvidia_pytriton.libs"), str(python_library_folder() or "")]
     packages = dict.fromkeys((sysconfig.get_path("purelib"), sysconfig.get_path("platlib"), str(ROOT)))
     options = {
@@ -122,9 +127,28 @@ def serve_command(
             "--disable-auto-complete-config",
             *(f"--{name}={value}" for name, value in options.items()),
             *regions,
+            *(trace_options(traces_url) if traces_url else ()),
         ),
-        env={"LD_LIBRARY_PATH": ":".join(filter(None, libraries)), "PYTHONPATH": ":".join(packages), **(env or {})},
+        env={
+            "LD_LIBRARY_PATH": ":".join(filter(None, libraries)),
+            "PYTHONPATH": ":".join(packages),
+            **({"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": traces_url} if traces_url else {}),  # for the models' own spans
+            **(env or {}),
+        },
     )
+
+
+def trace_options(traces_url: str) -> list[str]:
+    """At rate 0 it traces the calls that come with a context and no other: those that the gateway records."""
+    settings = (
+        "mode=opentelemetry",
+        f"opentelemetry,url={traces_url}",
+        "opentelemetry,resource=service.name=frond-triton",
+        "opentelemetry,bsp_schedule_delay=1000",
+        "level=TIMESTAMPS",
+        "rate=0",
+    )
+    return [f"--trace-config={setting}" for setting in settings]
 
 
 def sweep_shared_memory(prefix: str) -> int:

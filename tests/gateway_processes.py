@@ -28,14 +28,14 @@ from tests.gateways import ALICE, PATH, SigningKey, form, settings_in
 from tests.server_process import Server, is_ok, running
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
     from pathlib import Path
 
     from gateway.settings import Settings
 
 PASSWORD = "of-the-tests"
 # For tests that ask more often than a person does.
-NO_RATE_LIMIT = {"rate_limit_burst": 100_000, "rate_limit_per_minute": 1_000_000}
+NO_RATE_LIMIT: dict[str, Any] = {"rate_limit_burst": 100_000, "rate_limit_per_minute": 1_000_000}
 
 
 async def are_ready(http: str, models: list[str]) -> bool:
@@ -212,12 +212,17 @@ class Site:
 
 
 @asynccontextmanager
-async def site(folder: Path, *, gateways: int = 2, tritons: int = 1, **changes: Any) -> AsyncIterator[Site]:
-    """All up and ready."""
+async def site(
+    folder: Path, *, gateways: int = 2, tritons: int = 1, models: Callable[[Path], None] | None = None, **changes: Any
+) -> AsyncIterator[Site]:
+    """All up and ready; `models` changes each Triton's repository before it starts."""
     postgres = PostgresServer.of(folder / "postgres")
-    models = tuple(TritonServer.of(folder / f"triton-{number}") for number in range(1, tritons + 1))
+    servers = tuple(TritonServer.of(folder / f"triton-{number}") for number in range(1, tritons + 1))
+    for server in servers:
+        if models is not None:
+            models(folder / server.name / "model_repository")
     signing_key = SigningKey()
-    addresses = tuple(model.addresses.grpc for model in models)
+    addresses = tuple(server.addresses.grpc for server in servers)
     settings = settings_in(
         folder, signing_key, database_url=postgres.gateway_url, triton_grpc=addresses, drain_seconds=0, **changes
     )
@@ -225,7 +230,7 @@ async def site(folder: Path, *, gateways: int = 2, tritons: int = 1, **changes: 
         GatewayServer.of(settings, signing_key, folder / f"gateway-{name}.log") for name in "abcdefgh"[:gateways]
     )
     async with AsyncExitStack() as stack:
-        await stack.enter_async_context(running(postgres, *models))
+        await stack.enter_async_context(running(postgres, *servers))
         await postgres.make_database()
         await stack.enter_async_context(running(*entries))
-        yield Site(folder, postgres, models, entries, signing_key, settings)
+        yield Site(folder, postgres, servers, entries, signing_key, settings)

@@ -241,9 +241,8 @@ def parts_with(diagnoser: Diagnoser, store: IdempotencyStore | None = None, **pr
             metrics = Metrics(tracing.tracer)
             verifier = await stack.enter_async_context(open_verifier(settings, metrics))
             database = await stack.enter_async_context(open_database(settings.database_url.get_secret_value()))
-            announcements = await stack.enter_async_context(
-                open_announcements(settings.database_url.get_secret_value())
-            )
+            listen_url = (settings.database_listen_url or settings.database_url).get_secret_value()
+            announcements = await stack.enter_async_context(open_announcements(listen_url, database))
             limit = RateLimit.per_minute(settings.rate_limit_burst, settings.rate_limit_per_minute)
             storage = await stack.enter_async_context(open_storage(settings))
             uploads = UploadService(storage, metrics, plenty())

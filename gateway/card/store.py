@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from gateway.errors import NotFoundError, ServerError
+from gateway.errors import GatewayError, NotFoundError, ServerError
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+logger = logging.getLogger(__name__)
 
 RELEASES = "releases.json"
 VERSION_FOLDER = "1"  # each release is a Triton model of its own with this one version
@@ -42,6 +45,15 @@ class RepositoryCards:
             return ServedModel(active, tuple(models), read_card(folder / CARD))
         except (OSError, ValueError, LookupError, TypeError, RecursionError) as error:
             raise ServerError("The model repository cannot be read. Try again.") from error
+
+    def warn_unless_named(self, version: str, setting: str) -> None:
+        """Of a setting that names no release. Silent without a folder that can be read: then Triton alone knows."""
+        try:
+            releases = self.read().releases
+        except GatewayError:
+            return
+        if version not in releases:
+            logger.warning("%s=%s names no release of the model repository: %s", setting, version, ", ".join(releases))
 
 
 def read_card(path: Path) -> dict[str, Any] | None:

@@ -35,6 +35,7 @@ class CleanupService:
         self._interval_seconds = interval_seconds
         self._retention_seconds = retention_seconds
         self._is_failing = False
+        metrics.cleanup_finished.set_to_current_time()
 
     async def run(self) -> None:
         """For ever. The lease on a round ends before the same replica asks again."""
@@ -61,6 +62,7 @@ class CleanupService:
         await self._delete("rate_limit", self._rows.delete_rate_limits, give_up_at)
         photos = await self._photos.expire(self._retention_seconds)
         self._metrics.cleaned.labels("photo").inc(photos)
+        self._metrics.cleanup_finished.set_to_current_time()
 
     async def _delete(self, what: str, delete: Callable[[int], Awaitable[int]], give_up_at: float) -> None:
         deleted = BATCH_ROWS

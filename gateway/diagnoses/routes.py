@@ -17,6 +17,7 @@ from gateway.diagnoses.protocols import Order
 from gateway.envelope import JSON
 from gateway.errors import IdempotencyKeyInvalidError, IdempotencyKeyMissingError
 from gateway.memory import Share
+from gateway.objective import Promise
 from gateway.openapi import DIAGNOSIS_BODY, failures
 from gateway.uuids import parse_uuid
 
@@ -40,15 +41,17 @@ router = APIRouter(tags=["diagnoses"])
 async def diagnose(request: Request) -> Response:
     """The photos come as parts of a multipart request, or as signed URLs of `POST /v1/uploads` in a JSON request."""
     received_at = time.monotonic()
-    caller = caller_of(request)
-    deadline = Deadline.from_header(request.headers.get("x-frond-deadline-ms"))
-    key = parse_key(request.headers.getlist("idempotency-key"))
     metrics: Metrics = request.state.metrics
-    with Share(request.state.memory, caller.user_id) as share:
-        with metrics.stage("body"):
-            details, photos = await request_body.read(request, deadline, share)
-        order = Order(caller, key, request.state.request_id, received_at, deadline, details, photos, share)
-        return await respond(request, order)
+    with Promise(metrics.deadlines) as promise:
+        caller = caller_of(request)
+        deadline = Deadline.from_header(request.headers.get("x-frond-deadline-ms"))
+        key = parse_key(request.headers.getlist("idempotency-key"))
+        with Share(request.state.memory, caller.user_id) as share:
+            with metrics.stage("body"):
+                details, photos = await request_body.read(request, deadline, share)
+            promise.begin(deadline)
+            order = Order(caller, key, request.state.request_id, received_at, deadline, details, photos, share)
+            return await respond(request, order)
 
 
 async def respond(request: Request, order: Order) -> Response:

@@ -115,7 +115,7 @@ class Calls:
 
 def scope_of(path: str | None, context: Any, state: dict[str, Any]) -> dict[str, Any]:
     """As ASGI has it, for the parts of the edge that read one. Without a path it is none of our methods."""
-    scope = {"type": "grpc", "method": "POST", "headers": headers_of(context), "state": dict(state)}
+    scope = {"type": "grpc", "method": "POST", "path": path or "", "headers": headers_of(context), "state": dict(state)}
     return scope if path is None else {**scope, "route": Route(path)}
 
 

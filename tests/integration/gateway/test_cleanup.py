@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from datetime import timedelta
 from typing import TYPE_CHECKING
 from uuid import uuid4
@@ -206,6 +207,32 @@ async def test_a_round_that_is_another_replicas_removes_nothing(
         await CleanupService(rows, photos, metrics, 60, 3600).clean()
         assert await owner.fetchval(KEYS) == 1
     assert photos.asked == []
+
+
+async def test_the_end_of_a_round_is_noted_and_a_round_that_fails_or_is_anothers_has_none(
+    rows: PostgresExpiredRows, photos: Photos, metrics: Metrics
+) -> None:
+    service = CleanupService(rows, photos, metrics, 0.02, 3600)
+    assert finished(metrics) == pytest.approx(time.time(), abs=60)
+    metrics.cleanup_finished.set(0)
+    photos.error = StorageUnavailableError("The storage is out.")
+    with pytest.raises(StorageUnavailableError):
+        await service.clean()
+    assert finished(metrics) == 0
+    photos.error = None
+    await asyncio.sleep(0.05)  # the lease has ended
+    await service.clean()
+    assert finished(metrics) == pytest.approx(time.time(), abs=60)
+    metrics.cleanup_finished.set(0)
+    await asyncio.sleep(0.05)
+    await rows.begin(timedelta(seconds=60))
+    await service.clean()
+    assert finished(metrics) == 0
+
+
+def finished(metrics: Metrics) -> float | None:
+    value: float | None = metrics.registry.get_sample_value("frond_gateway_cleanup_finished_timestamp_seconds")
+    return value
 
 
 async def test_a_failure_is_logged_once_and_tried_again(

@@ -35,7 +35,7 @@ ARGUMENTS: dict[str, list[object]] = {
     "delete_rate_limits": [10],
 }
 QUERIES = load_queries(DIAGNOSES_QUERIES) | load_queries(CLEANUP_QUERIES)
-TABLES = ("public.idempotency_keys", "frond.rate_limits", "frond.chores", "frond.migrations")
+TABLES = ("public.idempotency_keys", "frond.rate_limits", "frond.chores", "frond.canaries", "frond.migrations")
 RIGHTS = ("select", "insert", "update", "delete", "truncate", "references", "trigger")
 ROW = "select k::text from public.idempotency_keys k where k.user_id = $1"
 
@@ -87,7 +87,7 @@ async def test_only_cleanup_runs_as_another_role_and_that_is_the_service_role(sh
     [
         ("anon", set()),
         ("authenticated", {("public.idempotency_keys", right) for right in RIGHTS[:4]}),
-        ("frond_gateway", {("frond.rate_limits", right) for right in RIGHTS[:3]}),
+        ("frond_gateway", {(f"frond.{name}", right) for name in ("rate_limits", "canaries") for right in RIGHTS[:3]}),
     ],
 )
 async def test_the_rights_on_the_tables_are_these(

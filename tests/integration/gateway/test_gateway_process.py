@@ -110,7 +110,7 @@ async def test_settings_that_are_missing_are_named_and_none_is_shown(tmp_path: P
     environment = {**clean_environment(), "FROND_DATABASE_URL": "postgresql://user:hidden@host/db"}
     status, output = await run("gateway", environment)
     assert status == 1
-    assert "jwt_issuer" in output
+    assert "FROND_JWT_ISSUER: not set" in output
     assert "hidden" not in output
     assert "Traceback" not in output
 

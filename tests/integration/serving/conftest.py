@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import time
+import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,6 +26,14 @@ class Control(InferenceServerClientPlugin):  # type: ignore[misc]
 
     def __call__(self, request: Any) -> None:
         request.headers.update(self._metadata)
+
+
+def metrics(triton: RunningTriton) -> dict[str, float]:
+    """What `diagnose` adds to Triton's own, by series."""
+    with urllib.request.urlopen(f"http://{triton.metrics}/metrics", timeout=5) as answer:
+        lines = answer.read().decode().splitlines()
+    series = (line.rsplit(" ", 1) for line in lines if line.startswith("frond_"))
+    return {name: float(value) for name, value in series}
 
 
 class Models:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import time
-import urllib.request
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from tritonclient.utils import InferenceServerException
 
+from gateway.inference.picture import green_png
 from tests.conftest import SHARED_MEMORY_PREFIX
 from tests.integration.serving.assessments import ask
-from tests.integration.serving.conftest import count
+from tests.integration.serving.conftest import count, metrics
 from tests.integration.serving.photos import jpeg, slow_png
 
 if TYPE_CHECKING:
@@ -120,11 +120,27 @@ def test_metrics_tell_stages_photos_and_diagnoses(client: Any, triton: RunningTr
     assert sum(grown(series) for series in after if series.startswith("frond_diagnoses_total")) == 1
 
 
-def metrics(triton: RunningTriton) -> dict[str, float]:
-    with urllib.request.urlopen(f"http://{triton.metrics}/metrics", timeout=5) as answer:
-        lines = answer.read().decode().splitlines()
-    series = (line.rsplit(" ", 1) for line in lines if line.startswith("frond_"))
-    return {name: float(value) for name, value in series}
+def test_a_photo_without_a_leaf_has_no_confidence_to_count(client: Any, triton: RunningTriton) -> None:
+    before = metrics(triton)
+    assert ask(client, [green_png()])["abstainReason"] == "not_a_leaf"
+    after = metrics(triton)
+    assert sum_of(after, "frond_diagnoses_total") == sum_of(before, "frond_diagnoses_total") + 1
+    assert sum_of(after, "frond_confidence_count") == sum_of(before, "frond_confidence_count")
+
+
+def sum_of(found: dict[str, float], name: str) -> float:
+    return sum(value for series, value in found.items() if series.startswith(name))
+
+
+def test_metrics_tell_of_the_release_the_processes_and_the_shared_memory(client: Any, triton: RunningTriton) -> None:
+    ask(client, [jpeg()])
+    found = metrics(triton)
+    assert found['frond_release_measured{release="1"}'] == 1
+    started = [value for name, value in found.items() if name.startswith("frond_stub_started_timestamp_seconds")]
+    assert len(started) == INSTANCES
+    assert all(0 < time.time() - each < 3600 for each in started)
+    size, free = (found[f'frond_shared_memory_bytes{{state="{state}"}}'] for state in ("size", "free"))
+    assert 0 < free <= size
 
 
 def test_photos_that_cannot_be_read_do_not_pile_up_in_shared_memory(client: Any, triton: RunningTriton) -> None:

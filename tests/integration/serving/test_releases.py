@@ -13,6 +13,7 @@ from tritonclient.utils import InferenceServerException
 
 from tests.integration.serving import graphs
 from tests.integration.serving.assessments import ask
+from tests.integration.serving.conftest import metrics
 from tests.integration.serving.photos import jpeg
 
 if TYPE_CHECKING:
@@ -95,6 +96,18 @@ def test_releases_in_one_batch_are_answered_each_by_its_own(client: Any, registr
     assert {answer["predictions"][0]["label"] for answer in answers[1::2]} == {"Fig___dark"}
 
 
+def test_metrics_tell_how_sure_a_release_is_and_that_nobody_measured_it(
+    client: Any, triton: RunningTriton, registry: Registry
+) -> None:
+    count, total = (f'frond_confidence_{what}{{release="2"}}' for what in ("count", "sum"))
+    before = metrics(triton)
+    answer = ask(client, [BRIGHT], version="2")
+    after = metrics(triton)
+    assert after[count] - before.get(count, 0) == 1
+    assert after[total] - before.get(total, 0) == pytest.approx(answer["predictions"][0]["confidence"])
+    assert after['frond_release_measured{release="2"}'] == 0
+
+
 def test_traffic_switches_under_load_without_an_error(client: Any, registry: Registry) -> None:
     stop, seen = threading.Event(), []
 
@@ -114,9 +127,11 @@ def test_traffic_switches_under_load_without_an_error(client: Any, registry: Reg
 
 
 def wait_for(client: Any, version: str) -> None:
-    """Until two requests in a row, of which each instance may have had one, are answered by the release."""
+    """Until ten requests in a row are answered by the release: then each instance has had one of them."""
+    in_a_row = 0
     for _ in range(200):
-        if served_version(client) == version and served_version(client) == version:
+        in_a_row = in_a_row + 1 if served_version(client) == version else 0
+        if in_a_row == 10:
             return
     pytest.fail(f"release {version} is not served after 200 requests")
 

@@ -73,6 +73,38 @@ def test_a_benchmark_that_says_nothing_of_a_gpu_is_refused(
     assert "Traceback" not in ended.stderr
 
 
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--network", "resnet50"), "--network says which one of the file that --gpu-bench names"),
+        (("--daily", "20000000"), "--daily is more than --rate brings in 24 hours: 17,280,000"),
+        (("--daily", "inf"), "--daily is more than"),
+        (("--gpu-requests-per-second", "inf"), "less than or equal to 1000000"),
+    ],
+)
+def test_what_contradicts_itself_or_has_no_end_is_refused(options: tuple[str, ...], message: str) -> None:
+    ended = capacity("--rate", "200", *options)
+    assert ended.returncode == 2
+    assert message in ended.stderr
+
+
+def test_a_file_without_an_end_is_not_read_to_its_end() -> None:
+    ended = capacity("--rate", "200", "--measured", "/dev/zero")
+    assert ended.returncode == 1
+    assert "/dev/zero is no measurement" in ended.stderr
+
+
+@pytest.mark.parametrize("nonsense", [1e308, "NaN"])
+def test_a_measurement_that_cannot_be_is_refused(tmp_path: Path, nonsense: float | str) -> None:
+    figures = json.loads(SHIPPED.read_text())
+    figures["memory"]["gateway"] = float(nonsense)
+    own = tmp_path / "own.json"
+    own.write_text(json.dumps(figures))
+    ended = capacity("--rate", "200", "--measured", str(own))
+    assert ended.returncode == 1
+    assert "is no measurement: memory.gateway" in ended.stderr
+
+
 def test_ones_own_measurement_takes_the_place_of_the_shipped_one(tmp_path: Path) -> None:
     figures = json.loads(SHIPPED.read_text())
     figures["machine"] = "a slower machine"

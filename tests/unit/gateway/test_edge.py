@@ -10,6 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import httpx2
 import pytest
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.responses import PlainTextResponse, Response, StreamingResponse
@@ -77,7 +80,7 @@ def metrics() -> Metrics:
     return Metrics()
 
 
-def client_of(metrics: Metrics, *, is_https: bool = False) -> httpx2.AsyncClient:
+def client_of(metrics: Metrics, tracing: Tracing | None = None, *, is_https: bool = False) -> httpx2.AsyncClient:
     handlers = {
         "fine": fine,
         "broken": broken,
@@ -91,7 +94,7 @@ def client_of(metrics: Metrics, *, is_https: bool = False) -> httpx2.AsyncClient
         routes=[Route(f"/{path}", handler) for path, handler in handlers.items()],
         middleware=[Middleware(Edge, is_https=is_https), Middleware(LastResort)],
     )
-    transport = httpx2.ASGITransport(WithState(app, metrics=metrics, tracing=Tracing()))
+    transport = httpx2.ASGITransport(WithState(app, metrics=metrics, tracing=tracing or Tracing()))
     return httpx2.AsyncClient(transport=transport, base_url="http://here")
 
 
@@ -167,6 +170,16 @@ async def test_an_answer_that_breaks_half_way_is_left_to_the_server(client: http
 async def test_probes_fill_no_log(client: httpx2.AsyncClient, lines: io.StringIO) -> None:
     assert (await client.get("/health/live")).status_code == 200
     assert [line["logger"] for line in objects(lines)] == ["inner"]
+
+
+async def test_probes_fill_no_collector(metrics: Metrics) -> None:
+    """They come every two seconds, and are all alike."""
+    collected, provider = InMemorySpanExporter(), TracerProvider(shutdown_on_exit=False)
+    provider.add_span_processor(SimpleSpanProcessor(collected))
+    async with client_of(metrics, Tracing(provider.get_tracer("test"), sample_ratio=1)) as client:
+        for path in ("/health/live", "/fine", "/health/live"):
+            await client.get(path)
+    assert [span.name for span in collected.get_finished_spans()] == ["GET /fine"]
 
 
 async def test_a_request_is_one_line_with_its_route_and_no_path_query_or_header(

@@ -175,9 +175,11 @@ async def test_a_signed_url_is_never_affected(gateway: Gateway) -> None:
     assert gone.status_code == 404
 
 
-async def test_probes_are_never_affected(gateway: Gateway) -> None:
+@pytest.mark.parametrize("path", ["/health/live", "/health/serving"])
+async def test_probes_are_never_affected(gateway: Gateway, path: str) -> None:
+    """Or a flood of nobodies would take every gateway out of its load balancer."""
     await answers(gateway, "POST", "/v1/uploads")
-    assert {(await gateway.client.get("/health/live")).status_code for _ in range(5)} == {200}
+    assert {(await gateway.client.get(path)).status_code for _ in range(5)} == {200}
 
 
 @pytest.mark.parametrize("path", ["/", "/model", "/status", "/console/console.css", "/console/diagnose.js"])
