@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 # About a millisecond of work; a change of threads costs a tenth of that.
-LARGE_BYTES = 1024 * 1024
+LARGE_BYTES = 2 * 1024 * 1024
 
 
 async def off_loop_if_large(work: Callable[[bytes], T], content: bytes) -> T:

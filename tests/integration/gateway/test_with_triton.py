@@ -65,6 +65,17 @@ async def test_of_three_photos_one_is_broken_in_its_pixels_and_fails_alone(gatew
     assert images[1]["error"]["category"] == "validation"
 
 
+async def test_a_document_behind_a_photo_is_refused_by_the_model_although_the_header_is_good(gateway: Gateway) -> None:
+    photo = jpeg()
+    page = photo + b"<script src='https://example.com/x.js'></script>"
+    beside = await gateway.diagnose(photo, page, images=None)
+    errors = [image["error"] for image in beside.json()["result"]["images"]]
+    assert errors[0] is None
+    assert errors[1]["code"] == "image_polyglot"
+    alone = await gateway.diagnose(page)
+    assert (alone.status_code, alone.json()["error"]["code"]) == (422, "image_polyglot")
+
+
 async def test_a_version_that_is_not_served_is_refused_and_the_refusal_is_replayed(gateway: Gateway) -> None:
     headers = gateway.headers()
     answers = [
