@@ -25,10 +25,11 @@ DETAILS = json.dumps({"assessmentId": "scale", "plantContext": {"id": "scale"}})
 OK, UNAVAILABLE = 200, 503
 SEED = 7
 PATIENCE_SECONDS = 10.0
+REFUSED_SECONDS = 0.1  # before who was refused asks again
 
 
 class OverloadedError(Exception):
-    """The gateway expects that the answer would come too late."""
+    """The gateway answered 503: it expects that the answer would come too late, or a model is just being exchanged."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +65,7 @@ class Callers:
         response = await connection.send(post("/v1/ai-inference", headers, self._content_type, self._body))
         if response.status == UNAVAILABLE:
             idle.append(connection)
-            raise OverloadedError
+            raise OverloadedError(response.body.decode())
         if response.status != OK:
             raise RuntimeError(f"{response.status}: {response.body.decode()}")
         idle.append(connection)
@@ -75,13 +76,17 @@ class Callers:
 
 
 async def closed(ask: Callable[[], Awaitable[None]], stack_pid: int, callers: int, seconds: float) -> Observed:
-    """Each caller asks again at once."""
+    """Each caller asks again at once; who is refused, after a moment."""
     log = Log(seconds)
 
     async def caller(end: float) -> None:
         while (began := time.perf_counter()) < end:
-            await ask()
-            log.add(began)
+            try:
+                await ask()
+                log.add(began)
+            except OverloadedError:
+                log.refused += 1
+                await asyncio.sleep(REFUSED_SECONDS)
 
     async def load() -> None:
         await asyncio.gather(*(caller(log.end) for _ in range(callers)))

@@ -61,7 +61,8 @@ async def measure_shapes(bench: Bench) -> list[dict[str, Any]]:
                 seen = await closed(callers.ask, bench.state.supervisor_pid, CONCURRENCY, bench.seconds)
                 callers.close()
                 found.append({"shape": asdict(shape), "size": size, **figures(seen)})
-                bench.say(f"{shape.title} {size}: {seen.rate:.1f}/s")
+                refused = f", {seen.refused:.1%} refused" if seen.refused else ""
+                bench.say(f"{shape.title} {size}: {seen.rate:.1f}/s{refused}")
     return found
 
 
