@@ -61,6 +61,10 @@ class Portal:
             return future.result()
         except CancelledError:
             raise closed_error() from None
+        except RuntimeError as error:
+            if "shutdown" in str(error) and threading.current_thread().daemon:
+                threading.Event().wait()  # the interpreter starts no thread any more: it ends, and we without a word
+            raise
         except BaseException:
             if future.cancel():
                 ended.wait(ENDING_SECONDS)

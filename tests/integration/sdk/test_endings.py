@@ -32,6 +32,19 @@ client = CloudInferenceClient(url, token, options=options)
 """
 CALL = "print(client.predict(order).attempts)\n"
 BACKGROUND = "threading.Thread(target=client.predict, args=[order], daemon=True).start()\n"
+# Its call begins when the interpreter starts no threads any more, not even for asyncio.
+TOO_LATE = """
+import atexit, time
+ending = threading.Event()
+def call():
+    ending.wait()
+    client.predict(order)
+threading.Thread(target=call, daemon=True).start()
+@atexit.register
+def end():
+    ending.set()
+    time.sleep(0.5)
+"""
 ASYNCHRONOUS = """
 import asyncio
 from frond import AsyncCloudInferenceClient
@@ -89,8 +102,15 @@ async def run(service: Service, program: str) -> str:
 
 @pytest.mark.parametrize(
     "rest",
-    [CALL + "client.close()", CALL, CALL + "del client\nimport gc; gc.collect()", CALL + BACKGROUND, ASYNCHRONOUS],
-    ids=["closed", "not closed", "forgotten", "a call under way", "a call cancelled"],
+    [
+        CALL + "client.close()",
+        CALL,
+        CALL + "del client\nimport gc; gc.collect()",
+        CALL + BACKGROUND,
+        CALL + TOO_LATE,
+        ASYNCHRONOUS,
+    ],
+    ids=["closed", "not closed", "forgotten", "a call under way", "a call begun too late", "a call cancelled"],
 )
 async def test_a_program_ends_by_itself_and_without_a_word(service: Service, rest: str) -> None:
     assert await run(service, START + rest) == "1\n"
