@@ -134,7 +134,7 @@ async def test_a_part_with_a_defect_is_started_again(log: Path) -> None:
     part = Puppet()
     async with kept(part, log) as keeper:
         part.broken = "lost something"
-        await until(lambda: keeper.status.restarts == 1)
+        await until(lambda: keeper.status.restarts >= 1)  # a busy machine may look too late to see the first alone
         assert keeper.status.note == "lost something"
         part.broken = ""
         await until(lambda: keeper.status.state == "ready")
