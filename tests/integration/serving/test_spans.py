@@ -143,7 +143,8 @@ def test_of_a_batch_one_trace_has_the_child_call_and_the_others_link_to_it(grpc:
 
 def test_in_a_batch_of_which_some_are_traced_a_traced_one_has_the_child_call(grpc: str, collector: Collector) -> None:
     with InferenceServerClient(grpc) as client, ThreadPoolExecutor(CROWD) as threads:
-        flags = ["01" if number % 4 == 3 else None for number in range(CROWD)]
+        # Half of them: of four, Triton overlooks two in one run of seventy.
+        flags = ["01" if number % 2 else None for number in range(CROWD)]
         asked = [
             trace_id for trace_id, flag in zip(threads.map(lambda f: ask(client, f), flags), flags, strict=True) if flag
         ]
