@@ -35,7 +35,7 @@ help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*  ## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 17
 
 test: .venv/test  ## every test that this machine can run; it says what it leaves out
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest --numprocesses 2 --no-loadscope-reorder
 
 fuzz: .venv/test  ## ten thousand requests drawn from the OpenAPI document, others each time
 	@FROND_FUZZ_REQUESTS=10000 FROND_FUZZ_SEED=$$(date +%s) $(BIN)/python -m pytest -q -s tests/contract/test_schemathesis.py

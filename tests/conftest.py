@@ -1,4 +1,4 @@
-"""Real servers for the tests, one of each a session: Triton over a copy of the model repository, and PostgreSQL."""
+"""Real servers for the tests, one of each a process: Triton over a copy of the model repository, and PostgreSQL."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import httpx2
 import pytest
 from hypothesis import settings
+from xdist.scheduler import LoadScopeScheduling
 
 from stack import postgres as postgres_part
 from stack import trees
@@ -27,12 +28,29 @@ if TYPE_CHECKING:
     import subprocess
     from collections.abc import Callable, Iterator
 
+    from xdist.remote import Producer
+
 # A slow example on a busy machine is no failure of the property.
 settings.register_profile("frond", deadline=None)
 settings.load_profile("frond")
 
+# Tests of a file share servers, those of these folders what takes minutes to build: one process runs them all.
+TOGETHER = ("tests/images/", "tests/cluster/")
+
 READY_SECONDS = 90  # a model loads in 2 s; the deadline is for a machine that is busy with something else
 SHARED_MEMORY_PREFIX = "frond-test-{process_id}-"
+
+
+class ByFile(LoadScopeScheduling):  # type: ignore[misc]
+    """Which tests one process runs when `make test` runs two."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.partition("::")[0]
+        return next((folder for folder in TOGETHER if file.startswith(folder)), file)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByFile:
+    return ByFile(config, log)
 
 
 @dataclass(frozen=True, slots=True)
