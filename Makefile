@@ -34,7 +34,7 @@ demo: .venv/local  ## diagnose PHOTO (or a drawn sample), then serve until Ctrl-
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*  ## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 17
 
-test: .venv/test  ## every test that this machine can run; it says what it leaves out
+test: .venv/test  ## every test that this machine can run, in two processes; it says what it leaves out
 	@$(BIN)/python -m pytest --numprocesses 2 --no-loadscope-reorder
 
 fuzz: .venv/test  ## ten thousand requests drawn from the OpenAPI document, others each time
