@@ -66,7 +66,7 @@ def read_header(data: bytes, limits: Limits = Limits()) -> Header:
 def inspect(data: bytes, limits: Limits) -> tuple[ContentType, Outline]:
     """Do what `read_header` does, refuse a polyglot as well, and answer what decoding needs.
 
-    Looking for other documents takes three times as long as the rest: it is for whoever decodes, and nobody before.
+    Looking for other documents takes more than twice as long as the rest: it is for whoever decodes, and nobody before.
     """
     content_type, outline = _outline(data, limits)
     refuse_polyglot(data)

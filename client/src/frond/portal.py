@@ -62,8 +62,8 @@ class Portal:
         except CancelledError:
             raise closed_error() from None
         except RuntimeError as error:
-            if "shutdown" in str(error) and threading.current_thread().daemon:
-                threading.Event().wait()  # the interpreter starts no thread any more: it ends, and we without a word
+            if "shutdown" in str(error) and threading.current_thread().daemon and _is_ending():
+                threading.Event().wait()  # the interpreter ends, and this thread with it, without a word
             raise
         except BaseException:
             if future.cancel():
@@ -121,6 +121,12 @@ def _serve(loop: asyncio.AbstractEventLoop, ending: Ending | None) -> None:
         loop.run_until_complete(ending())
     loop.run_until_complete(loop.shutdown_asyncgens())
     loop.close()
+
+
+def _is_ending() -> bool:
+    """Whether it is the program that shuts down, and no executor of its own: asyncio's goes a moment before it."""
+    threading.main_thread().join(ENDING_SECONDS)
+    return not threading.main_thread().is_alive()
 
 
 async def _telling(work: Coroutine[None, None, T], ended: threading.Event) -> T:

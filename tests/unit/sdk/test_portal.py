@@ -68,3 +68,23 @@ def test_the_deadline_ends_the_look_up_of_a_name(monkeypatch: pytest.MonkeyPatch
             client.predict(order(timeout_seconds=0.3))
         answer.set()
     assert time.monotonic() - started < 10
+
+
+def test_an_executor_that_was_shut_down_in_a_program_that_goes_on_is_an_error_in_a_daemon_thread_too() -> None:
+    async def work() -> None:
+        raise RuntimeError("cannot schedule new futures after shutdown")
+
+    portal = Portal()
+    raised: list[RuntimeError] = []
+
+    def call() -> None:
+        try:
+            portal.run(work())
+        except RuntimeError as error:
+            raised.append(error)
+
+    thread = threading.Thread(target=call, daemon=True)
+    thread.start()
+    thread.join(10)
+    portal.close()
+    assert [str(error) for error in raised] == ["cannot schedule new futures after shutdown"]
